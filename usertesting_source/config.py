@@ -1,0 +1,190 @@
+"""
+Settings of the source, checked before the first request: an error names the key, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from .api import is_uuid
+from .errors import ConfigurationError
+from .times import parse_time
+
+SECTION = "sources.usertesting"
+BASE_URL = "https://api.use2.usertesting.com"
+TOKEN_URL = "https://auth.usertesting.com/oauth2/aus1p3vtd8vtm4Bxv0h8/v1/token"  # noqa: S105 - an address, no password
+SCOPE = "studies:read"
+
+ALL_RESOURCES = (
+    "tests",
+    "sessions",
+    "session_details",
+    "transcripts",
+    "qx_scores",
+    "session_videos",
+    "clips",
+    "highlight_reels",
+)
+DEFAULT_RESOURCES = ("tests", "sessions", "session_details", "transcripts", "qx_scores")
+EVERY_WORKSPACE = "*"
+
+
+@configspec
+class UserTestingCredentials(CredentialsConfiguration):
+    """A ready `access_token`, or `client_id` and `client_secret`, which renew themselves."""
+
+    access_token: TSecretStrValue | None = None
+    client_id: str | None = None
+    client_secret: TSecretStrValue | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one source, checked. Times in seconds, days or hours as the names say."""
+
+    credentials: UserTestingCredentials
+    test_ids: tuple[str, ...] = ()
+    workspace_ids: tuple[str, ...] = ()
+    start_date: datetime | None = None
+    base_url: str = BASE_URL
+    token_url: str = TOKEN_URL
+    scope: str = SCOPE
+    rate_limit: int = 10
+    rate_period: float = 60.0
+    overlap_days: float = 15
+    quiet_test_days: float = 30
+    resources: tuple[str, ...] = DEFAULT_RESOURCES
+    transcript_wait_hours: float = 72
+    transcript_chunk_chars: int = 0
+    video_bucket_url: str | None = None
+    video_concurrency: int = 3
+
+
+def check(settings: Settings) -> Settings:
+    """
+    `settings`, if they can be used.
+
+    Raises:
+        ConfigurationError: names the first key that cannot.
+    """
+    _check_credentials(settings.credentials)
+    _check_ids(settings)
+    _check_url("base_url", settings.base_url)
+    _check_url("token_url", settings.token_url)
+    _check_numbers(settings)
+    check_resources(settings.resources, settings.video_bucket_url)
+    return settings
+
+
+def names(key: str, value: object) -> tuple[str, ...]:
+    """A list setting: a list, or a text with commas, as environment variables and command lines have it."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = value.strip().removeprefix("[").removesuffix("]").split(",")
+    items = list(value) if isinstance(value, Iterable) else [value]
+    if not all(isinstance(item, str) for item in items):
+        raise _wrong(key, value, "give a list of texts")
+    unquoted = (item.strip().strip("\"'") for item in items)
+    return tuple(dict.fromkeys(item for item in unquoted if item))
+
+
+def date(key: str, value: object) -> datetime | None:
+    """A date setting: `2026-01-31`, a full timestamp, or what TOML makes of them; without an offset it is UTC."""
+    if value is None or value == "":
+        return None
+    text = str(value)
+    moment = parse_time(value) or parse_time(text) or parse_time(f"{text}T00:00:00")
+    if moment is None:
+        raise _wrong(key, value, "write it as 2026-01-31 or 2026-01-31T08:00:00Z")
+    return moment
+
+
+def check_resources(resources: Sequence[str], video_bucket_url: str | None) -> None:
+    """
+    Checks names of resources.
+
+    Raises:
+        ConfigurationError: a name is unknown, there is none, or videos have nowhere to go.
+    """
+    unknown = [name for name in resources if name not in ALL_RESOURCES]
+    if unknown or not resources:
+        raise _wrong("resources", ", ".join(unknown), f"choose from {', '.join(ALL_RESOURCES)}")
+    if "session_videos" in resources and not video_bucket_url:
+        raise ConfigurationError(
+            f"`{SECTION}.resources` names session_videos, but `{SECTION}.video_bucket_url` is not set: say where"
+            " videos are to be stored, such as s3://bucket/videos or file:///data/videos."
+        )
+
+
+def _check_credentials(credentials: UserTestingCredentials) -> None:
+    key = f"{SECTION}.credentials"
+    has_id, has_secret = bool(credentials.client_id), bool(credentials.client_secret)
+    if has_id != has_secret:
+        here, gone = ("client_id", "client_secret") if has_id else ("client_secret", "client_id")
+        raise ConfigurationError(
+            f"`{key}.{here}` is set, `{key}.{gone}` is not: both belong together. Put them into .dlt/secrets.toml, or"
+            f" set {_environment(f'credentials.{gone}')}."
+        )
+    if not has_id and not credentials.access_token:
+        raise ConfigurationError(
+            f"No credentials: set `{key}.client_id` and `{key}.client_secret` (or `{key}.access_token`) in"
+            f" .dlt/secrets.toml, or {_environment('credentials.client_id')} and"
+            f" {_environment('credentials.client_secret')} in the environment. UserTesting support issues them."
+        )
+
+
+def _check_ids(settings: Settings) -> None:
+    if not settings.test_ids and not settings.workspace_ids:
+        raise ConfigurationError(
+            f"Nothing to load: list test ids in `{SECTION}.test_ids` (the UUID in the address of a test's results"
+            f' page), or workspaces in `{SECTION}.workspace_ids` (["*"]: all that the credentials see).'
+        )
+    for test_id in settings.test_ids:
+        if not is_uuid(test_id):
+            raise _wrong(
+                "test_ids",
+                test_id,
+                "a test id is a UUID such as 3fa85f64-5717-4562-b3fc-2c963f66afa6, found in the address of the test's"
+                " results page; numbers belong to classic tests, which this API does not serve",
+            )
+    for workspace_id in settings.workspace_ids:
+        if workspace_id != EVERY_WORKSPACE and not is_uuid(workspace_id):
+            raise _wrong("workspace_ids", workspace_id, 'give workspace UUIDs, or "*" for all of them')
+
+
+def _check_url(key: str, value: str) -> None:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _wrong(key, value, "give a full address such as https://api.use2.usertesting.com")
+
+
+def _check_numbers(settings: Settings) -> None:
+    least: dict[str, float] = {
+        "rate_limit": 0,
+        "rate_period": 0.001,
+        "overlap_days": 0,
+        "quiet_test_days": 0,
+        "transcript_wait_hours": 0,
+        "transcript_chunk_chars": 0,
+        "video_concurrency": 1,
+    }
+    for key, minimum in least.items():
+        value = getattr(settings, key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < float("inf"):
+            raise _wrong(key, value, f"give a number of at least {minimum:g}")
+
+
+def _wrong(key: str, value: object, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"`{SECTION}.{key}` cannot be {value!r}: {remedy}.")
+
+
+def _environment(key: str) -> str:
+    return f"{SECTION}.{key}".upper().replace(".", "__")

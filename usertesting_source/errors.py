@@ -1,0 +1,116 @@
+"""
+Everything that this package raises.
+
+    UserTestingError
+    ├── ConfigurationError         a setting is missing or wrong; names the key, the value and the remedy
+    ├── CredentialsError           the token URL or the API refuses the credentials
+    ├── ApiUnavailable             the API or the token URL cannot be reached, or keeps failing for everything
+    ├── ApiError                   one request failed; the rest of the run goes on
+    │   ├── NotFound               404: gone, never there, or not visible to these credentials
+    │   ├── BadRequest             400: the API does not take this id or this range
+    │   ├── RateLimited            429 even after waiting: somebody else uses up the quota
+    │   ├── ServerError            5xx, or a connection that breaks, after all retries
+    │   └── UnreadableAnswer       200, but the body is no JSON, no WebVTT, or cut in half
+    ├── Interrupted                a stop was asked for (signal, time limit); what was fetched is kept
+    ├── AnotherRunIsActive         the same pipeline is running on this machine already
+    ├── DestinationError           the warehouse does not take the data
+    │   └── DestinationLocked      another program holds the DuckDB file
+    ├── StateError                 the pipeline's state was written by a newer version
+    └── DownloadError              a video could not be stored completely
+
+No message holds a token, a secret or a signed URL.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AnotherRunIsActive",
+    "ApiError",
+    "ApiUnavailable",
+    "BadRequest",
+    "ConfigurationError",
+    "CredentialsError",
+    "DestinationError",
+    "DestinationLocked",
+    "DownloadError",
+    "Interrupted",
+    "NotFound",
+    "RateLimited",
+    "ServerError",
+    "StateError",
+    "UnreadableAnswer",
+    "UserTestingError",
+]
+
+
+class UserTestingError(Exception):
+    """The root of the tree: catch this to catch all of them."""
+
+
+class ConfigurationError(UserTestingError):
+    """Raised before the first request, when a setting is missing or cannot be used."""
+
+
+class CredentialsError(UserTestingError):
+    """Raised when the token URL refuses the client, or the API refuses a fresh token."""
+
+
+class ApiUnavailable(UserTestingError):
+    """Raised when a host cannot be reached, or every request to it fails."""
+
+
+class ApiError(UserTestingError):
+    """
+    Raised when one request fails for good.
+
+    Attributes:
+        status: the HTTP status, or None when there was no answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFound(ApiError):
+    """Raised on 404, which the API also answers for things that the credentials may not see."""
+
+
+class BadRequest(ApiError):
+    """Raised on 400 and other refusals of the request itself."""
+
+
+class RateLimited(ApiError):
+    """Raised when the API still answers 429 after waiting as told, several times over."""
+
+
+class ServerError(ApiError):
+    """Raised on 5xx and on broken connections, after all retries."""
+
+
+class UnreadableAnswer(ApiError):
+    """Raised when an answer of status 200 cannot be read."""
+
+
+class Interrupted(UserTestingError):
+    """Raised inside a wait when a stop is asked for."""
+
+
+class AnotherRunIsActive(UserTestingError):
+    """Raised when another process holds the run lock of the pipeline."""
+
+
+class DestinationError(UserTestingError):
+    """Raised when the destination refuses a load; the package is kept and finished first by the next run."""
+
+
+class DestinationLocked(DestinationError):
+    """Raised when a DuckDB file stays locked by another program."""
+
+
+class StateError(UserTestingError):
+    """Raised when the state in the pipeline was written by a newer version of this package."""
+
+
+class DownloadError(UserTestingError):
+    """Raised when a video could not be downloaded completely."""

@@ -1,0 +1,39 @@
+"""Points in time, as the API writes them (ISO 8601, UTC, with or without fractions)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
+)
+
+
+def parse_time(value: object) -> datetime | None:
+    """
+    The moment that `value` names, in UTC; None when it names none.
+
+    Strings without an offset are taken as UTC, as the API documents its times.
+    """
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    match = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    day, clock, fraction, offset = match.groups()
+    clock = clock if clock.count(":") == 2 else f"{clock}:00"
+    offset = "+00:00" if offset in (None, "Z", "z") else offset
+    offset = offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset}")
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def iso(moment: datetime | None) -> str | None:
+    """`moment` as the API would write it, to the millisecond: `2024-11-21T12:25:03.347Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
