@@ -42,6 +42,7 @@ class ResultsApi:
         base_url: such as `https://api.use2.usertesting.com`.
         auth: the credentials.
         quota: the request budget, shared by all calls.
+
     """
 
     def __init__(self, base_url: str, auth: Bearer, quota: Quota) -> None:
@@ -52,9 +53,7 @@ class ResultsApi:
         self._auth = auth
         # sessions are made per thread, all with this adapter; its prefix is longer than those that dlt mounts
         adapters = OrderedDict({self.base_url: QuotaAdapter(quota, self._count)})
-        self._client = Client(
-            raise_for_status=False, status_codes=SERVER_ERRORS, session_attrs={"adapters": adapters}
-        )
+        self._client = Client(raise_for_status=False, status_codes=SERVER_ERRORS, session_attrs={"adapters": adapters})
         self._client.configure()
 
     def _count(self) -> None:
@@ -229,13 +228,14 @@ def _error(response: Response, what: str, renewed: bool) -> Exception:
         return NotFound(f"The API knows nothing of {what}, or does not show it to these credentials (404{said}).", 404)
     if status == 429:
         return RateLimited(
-            f"The API still answers 429 for {what} after waiting as told, several times: another program uses up the quota of these"
-            " credentials. Stop it, or lower `sources.usertesting.rate_limit`.",
+            f"The API still answers 429 for {what} after waiting as told, several times: another program uses up the"
+            " quota of these credentials. Stop it, or lower `sources.usertesting.rate_limit`.",
             429,
         )
     if status >= 500:
         return ServerError(
-            f"The API answers {status} for {what}, again after retries{said}. It is asked for again later.", status
+            f"The API answers {status} for {what}, again after retries{said}. It is asked for again later.",
+            status,
         )
     if 300 <= status < 400:
         return BadRequest(
@@ -244,7 +244,6 @@ def _error(response: Response, what: str, renewed: bool) -> Exception:
             status,
         )
     return BadRequest(f"The API does not take the request for {what} ({status}{said}).", status)
-
 
 
 def _message(response: Response) -> str:

@@ -1,8 +1,8 @@
 """
 Credentials: a ready access token, or client id and secret that buy one.
 
-`POST {token_url}` with the OAuth client credentials grant, id and secret in the body. A token lives an hour and there is
-no refresh token: a new one is bought some minutes before the old one ends, or once when the API answers 401.
+`POST {token_url}` with the OAuth client credentials grant, id and secret in the body. A token lives an hour and there
+is no refresh token: a new one is bought some minutes before the old one ends, or once when the API answers 401.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Bearer(AuthBase):
         base_url: the host that may see the token.
         buy: returns a new token and its life in seconds; None for a token that cannot be renewed.
         token: a ready token.
+
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class TokenUrl:
 
     Args:
         client: sends, with retries; its quota is not the API's.
+
     """
 
     def __init__(self, client: Client, url: str, client_id: str, client_secret: str, scope: str) -> None:
@@ -102,6 +104,7 @@ class TokenUrl:
         Raises:
             CredentialsError: the token URL refuses id, secret or scope.
             ApiUnavailable: it cannot be reached, or fails after all retries.
+
         """
         try:
             # trust_env off would lose proxies; an explicit auth keeps ~/.netrc out

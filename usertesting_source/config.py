@@ -73,6 +73,7 @@ def check(settings: Settings) -> Settings:
 
     Raises:
         ConfigurationError: names the first key that cannot.
+
     """
     _check_credentials(settings.credentials)
     _check_ids(settings)
@@ -87,12 +88,14 @@ def names(key: str, value: object) -> tuple[str, ...]:
     """A list setting: a list, or a text with commas, as environment variables and command lines have it."""
     if value is None:
         return ()
+    items: list[object]
     if isinstance(value, str):
-        value = value.strip().removeprefix("[").removesuffix("]").split(",")
-    items = list(value) if isinstance(value, Iterable) else [value]
+        items = list(value.strip().removeprefix("[").removesuffix("]").split(","))
+    else:
+        items = list(value) if isinstance(value, Iterable) else [value]
     if not all(isinstance(item, str) for item in items):
         raise _wrong(key, value, "give a list of texts")
-    unquoted = (item.strip().strip("\"'") for item in items)
+    unquoted = (str(item).strip().strip("\"'") for item in items)
     return tuple(dict.fromkeys(item for item in unquoted if item))
 
 
@@ -113,6 +116,7 @@ def check_resources(resources: Sequence[str], video_bucket_url: str | None) -> N
 
     Raises:
         ConfigurationError: a name is unknown, there is none, or videos have nowhere to go.
+
     """
     unknown = [name for name in resources if name not in ALL_RESOURCES]
     if unknown or not resources:

@@ -42,7 +42,10 @@ Why = Literal["waiting", "failed"]
 
 
 class Retry(TypedDict):
-    """Something to ask for again: when it finished, tries so far, next try, first failure, deadline."""
+    """
+    Something to ask for again: when it finished, tries so far, next try, first failure, deadline; and how it was
+    listed, since it may not be listed any more when it comes.
+    """
 
     time: int
     tries: int
@@ -50,6 +53,7 @@ class Retry(TypedDict):
     since: int
     until: int
     why: str
+    summary: dict[str, Any]
 
 
 def retry_delay(tries: int, longest: int = LAST_RETRY) -> int:
@@ -66,7 +70,8 @@ def retry_after(
     tries = (before["tries"] if before else 0) + 1
     since = before["since"] if before else now
     at = min(now + retry_delay(tries, longest), max(until, now + 1))
-    return Retry(time=time, tries=tries, at=at, since=since, until=until, why=why)
+    summary = before["summary"] if before else {}
+    return Retry(time=time, tries=tries, at=at, since=since, until=until, why=why, summary=summary)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Cursor:
         state: changed in place.
         overlap: how far behind the cursor a session may still turn up, in ms.
         floor: sessions that finished before are not wanted, in ms.
+
     """
 
     def __init__(self, state: dict[str, Any], overlap: int, floor: int | None = None) -> None:
@@ -159,8 +165,7 @@ class Cursor:
             return False
         border = self._settled_before()
         return all(
-            s.time < border or s.session_id in self.settled or s.session_id in self.again
-            for s in listing.sessions
+            s.time < border or s.session_id in self.settled or s.session_id in self.again for s in listing.sessions
         )
 
     # -- what was done -------------------------------------------------------
@@ -171,13 +176,13 @@ class Cursor:
         self.settled[session_id] = time
         self._advance()
 
-    def later(self, due: Due, now: int, why: Why, until: int) -> Retry | None:
+    def later(self, due: Due, now: int, why: Why, until: int, summary: dict[str, Any]) -> Retry | None:
         """The session is to be asked for again, with growing delays; None when it is given up, and so settled."""
         retry = retry_after(self.again.get(due.session_id), due.time, now, why, until)
         if retry is None:
             self.settle(due.session_id, due.time)
         else:
-            self.again[due.session_id] = retry
+            self.again[due.session_id] = Retry(**{**retry, "summary": summary})
             self._advance()
         return retry
 
@@ -275,9 +280,7 @@ class Cursor:
         if cursor is None or floor is None:
             return
         done_before = int(cursor) - self._overlap
-        self.settled.update(
-            {s.session_id: s.time for s in listing.sessions if floor <= s.time < done_before}
-        )
+        self.settled.update({s.session_id: s.time for s in listing.sessions if floor <= s.time < done_before})
         self.state["cursor"] = None
 
     def _prune(self, border: int) -> None:

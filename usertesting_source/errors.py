@@ -65,6 +65,7 @@ class ApiError(UserTestingError):
 
     Attributes:
         status: the HTTP status, or None when there was no answer.
+
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:

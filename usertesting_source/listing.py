@@ -1,9 +1,9 @@
 """
 The sessions of one test, as the list endpoint tells them: pages in, one list out.
 
-`GET /api/v2/sessionResults` answers newest first, at most 500 sessions a page and no page behind offset 10,000. Sessions
-come and go between two pages, so each page is asked for one row early: the row that both pages share shows that
-nothing was skipped. Nothing here knows HTTP: pages come from a function.
+`GET /api/v2/sessionResults` answers newest first, at most 500 sessions a page and no page behind offset 10,000.
+Sessions come and go between two pages, so each page is asked for one row early: the row that both pages share shows
+that nothing was skipped. Nothing here knows HTTP: pages come from a function.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Listing:
         gaps: sessions may be missing in the middle, so nothing behind them may be taken as known.
         ended: the last page was read, or none can be reached behind it.
         problem: what does not fit, for the user to read; None when all is well.
+
     """
 
     sessions: tuple[Listed, ...]
@@ -97,6 +98,7 @@ class ListingReader:
 
     Args:
         fetch: asks for one page; its errors pass through.
+
     """
 
     def __init__(self, fetch: FetchPage) -> None:
@@ -106,9 +108,7 @@ class ListingReader:
         self._rereads = 0
         self._total = 0
 
-    def back_to(
-        self, border: int | None, unchanged: Callable[[Listing], bool] = lambda _: False
-    ) -> Listing:
+    def back_to(self, border: int | None, unchanged: Callable[[Listing], bool] = lambda _: False) -> Listing:
         """
         The listing, read back to sessions that finished before `border` (ms; None: to the end).
 

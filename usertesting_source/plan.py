@@ -45,6 +45,7 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
     Args:
         resources: the selected ones.
         state: dlt's state of each resource, by name; left as it is.
+
     """
     settings = poll.settings
     tests = [test for test in poll.tests() if not test.is_classic]
@@ -58,8 +59,7 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
         cursors = {
             walk.resource: cursor
             for walk in walks
-            if may_have(walk.resource, test.product_type) is not False
-            and not (cursor := walk.cursor(test)).rests(now)
+            if may_have(walk.resource, test.product_type) is not False and not (cursor := walk.cursor(test)).rests(now)
         }
         if not cursors:
             plan.resting += 1

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,17 @@ from .api import ResultsApi
 from .auth import Bearer, TokenUrl
 from .config import EVERY_WORKSPACE, Settings
 from .cursor import HOUR
-from .errors import ApiError, ApiUnavailable, NotFound, ServerError, UserTestingError
+from .errors import (
+    ApiError,
+    ApiUnavailable,
+    ConfigurationError,
+    CredentialsError,
+    Interrupted,
+    NotFound,
+    ServerError,
+    StateError,
+    UserTestingError,
+)
 from .listing import Listing, ListingReader
 from .quota import Quota
 
@@ -31,6 +42,7 @@ FAILURES_IN_A_ROW = 3
 TESTS_IN_A_ROW = 2
 COMMIT_S = 120.0
 LOADABLE = "STUDYV2"
+STATE_VERSION = 1
 
 
 class Stop:
@@ -102,7 +114,9 @@ class Test:
 class Tally:
     """What happened so far in one invocation, for whoever watches."""
 
-    due: Counter[tuple[str, str]] = field(default_factory=Counter)  # (resource, test): foreseen, then found at first sight
+    due: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # (resource, test): foreseen, then found at first sight
     done: Counter[str] = field(default_factory=Counter)  # resource: items
     failed: list[str] = field(default_factory=list)  # what failed in this run, one line each
     waiting: Counter[str] = field(default_factory=Counter)  # resource: not there yet, asked for again later
@@ -117,6 +131,7 @@ class Poll:
 
     Args:
         settings: checked ones.
+
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -132,15 +147,14 @@ class Poll:
         self.held = False
         self.begin()
 
-    def begin(
-        self, wishes: Wishes | None = None, *, held: bool = False, max_age_s: float = STALE_LISTING_S
-    ) -> None:
+    def begin(self, wishes: Wishes | None = None, *, held: bool = False, max_age_s: float = STALE_LISTING_S) -> None:
         """
         Starts anew: nothing is listed yet.
 
         Args:
             held: stays open until the next `begin`, and keeps an error for the holder instead of raising it.
             max_age_s: a listing older than this is read again.
+
         """
         self.wishes = wishes or Wishes()
         self.held = held
@@ -228,9 +242,7 @@ class Poll:
 
     # -- listings ------------------------------------------------------------------
 
-    def listing(
-        self, test_id: str, border: int | None, unchanged: Callable[[Listing], bool]
-    ) -> Listing:
+    def listing(self, test_id: str, border: int | None, unchanged: Callable[[Listing], bool]) -> Listing:
         """A test's listing, read back to `border`; see `ListingReader.back_to`."""
         known = self._readers.get(test_id)
         if known is None or time.monotonic() - known[0] > self.max_age_s:
@@ -276,7 +288,7 @@ class Poll:
         self.has_rows = True
         self.on_event("failed")
 
-    def count_failure(self, test_id: str, error: ApiError) -> None:
+    def count_failure(self, test_id: str, error: UserTestingError) -> None:
         """
         Counts failures that could mean that the API is down.
 
@@ -284,6 +296,7 @@ class Poll:
 
         Raises:
             ApiUnavailable: when it is.
+
         """
         if not isinstance(error, ServerError):
             self._in_a_row = 0
@@ -305,12 +318,23 @@ class Poll:
         """Says something once."""
         self.tally.warnings.setdefault(line)
 
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Around requests: a stop, or an error that concerns everything, ends the poll."""
+        try:
+            yield
+        except Interrupted:
+            self.stop.ask()
+        except (ConfigurationError, CredentialsError, ApiUnavailable) as error:
+            self.abort(error)
+
     def abort(self, error: UserTestingError) -> None:
         """
         Ends the poll for an error that concerns everything.
 
         Raises:
             UserTestingError: `error`, unless the poll is held: then its holder commits first what was fetched.
+
         """
         self.error = error
         if not self.held:
@@ -333,11 +357,8 @@ def connect(settings: Settings, wait: Callable[[float], bool]) -> ResultsApi:
 
 
 def resource_state(name: str) -> dict[str, Any]:
-    """dlt's state of one resource, of a version that this package reads."""
+    """Dlt's state of one resource, of a version that this package reads."""
     return versioned(dlt.current.resource_state(name))
-
-
-STATE_VERSION = 1
 
 
 def versioned(state: dict[str, Any]) -> dict[str, Any]:
@@ -346,9 +367,8 @@ def versioned(state: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         StateError: a newer version of this package wrote it.
-    """
-    from .errors import StateError
 
+    """
     version = state.setdefault("version", STATE_VERSION)
     if version != STATE_VERSION:
         raise StateError(

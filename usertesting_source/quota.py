@@ -52,6 +52,7 @@ class Quota:
         folder: where the shared file is; default: the user's folder of dlt.
         wait: how to wait, see `Waiting`.
         clock: wall time in seconds, as other processes see it.
+
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Quota:
         self._window_ms = max(round(period * SLACK * 1000), 1)
         self._skew = clock() - time.monotonic()
         self._threads = threading.Lock()
-        self._bucket = self._open(name, folder or Path(dlt.current.run_context().data_dir) / "usertesting") if limit else None
+        self._bucket = (
+            self._open(name, folder or Path(dlt.current.run_context().data_dir) / "usertesting") if limit else None
+        )
 
     def _open(self, name: str, folder: Path) -> SQLiteBucket:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +88,7 @@ class Quota:
 
         Raises:
             Interrupted: a stop was asked for while waiting.
+
         """
         while (seconds := self._take()) > 0:
             # the jitter lets several waiting processes take turns
@@ -158,7 +162,7 @@ class Quota:
     def close(self) -> None:
         """Closes the shared file."""
         if self._bucket is not None:
-            self._bucket.close()
+            self._bucket.close()  # type: ignore[no-untyped-call] # pyrate-limiter leaves it untyped
 
 
 class QuotaAdapter(HTTPAdapter):

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,6 +74,7 @@ class Summary:
         left: items known to be due and not loaded.
         stopped: a stop was asked for.
         error: what ended the run early, besides a stop.
+
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -131,6 +132,7 @@ def load(
     Raises:
         AnotherRunIsActive: the same pipeline runs on this machine already.
         CredentialsError, ApiUnavailable, DestinationError, StateError: see `errors`.
+
     """
     source = cast("UserTestingSource", source.with_resources(*source.selected_resources))
     run = _Run(pipeline, source, chunk, watcher or Watcher(), stop or Stop())
@@ -187,6 +189,7 @@ class _Run:
             self._plan()
             while self._package(summary):
                 pass
+            self._missing(wishes)
         except UserTestingError as error:
             summary.error = poll.error or error
         finally:
@@ -211,6 +214,13 @@ class _Run:
         self._commit(summary)
         finished = set(self.source.selected_resources) <= poll.finished
         return not (finished or self.stop.asked or poll.error)
+
+    def _missing(self, wishes: Wishes) -> None:
+        """Sessions that were asked for by name, and are listed nowhere."""
+        for session_id in wishes.session_ids - {item for _, item in self.poll.served}:
+            self.poll.fail(
+                f"Session {session_id} is listed in none of the tests: check the id, and that its test is loaded."
+            )
 
     def _finish_pending(self, summary: Summary) -> None:
         if self.pipeline.has_pending_data:
@@ -301,13 +311,13 @@ def _destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
         text = _root(error)
         if any(sign in text for sign in LOCKED):
             raise DestinationLocked(
-                f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a notebook,"
-                f" a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
+                f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
+                f" notebook, a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
             ) from error
         step = error.step if isinstance(error, PipelineStepFailed) else "load"
         raise DestinationError(
-            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was fetched"
-            " is kept, and finished first by the next run."
+            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was"
+            " fetched is kept, and finished first by the next run."
         ) from error
 
 
@@ -347,19 +357,19 @@ def _signals(stop: Stop) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Callable[..., Any] | int | None] = {}
+    before: dict[int, Any] = {}
 
     def handle(number: int, _frame: object) -> None:
         stop.ask()
         signal.signal(number, before[number])
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handle)
+        before[number] = cast("Any", signal.signal(number, handle))
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, cast("Any", handler))
 
 
 @contextmanager

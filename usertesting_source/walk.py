@@ -5,13 +5,26 @@ something fails. The resources differ in what they ask for; this they have in co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any, Literal
 
-from .cursor import DAY, GIVE_UP_AFTER, HOUR, LAST_TEST_RETRY, Cursor, Due, Retry, Why, oldest_first, retry_after
-from .errors import ApiError, ApiUnavailable, CredentialsError, Interrupted, NotFound
+from .cursor import (
+    DAY,
+    GIVE_UP_AFTER,
+    HOUR,
+    LAST_TEST_RETRY,
+    PROBE_GROWTH,
+    Cursor,
+    Due,
+    Retry,
+    Why,
+    oldest_first,
+    retry_after,
+)
+from .errors import ApiError, DownloadError, NotFound
 from .listing import Listed, Listing
 from .poll import Poll, Test
 from .tables import issue_row
@@ -19,7 +32,12 @@ from .tables import issue_row
 FIRST_PAGE = 2**62
 FOREVER = 2**62
 
-SURVEY, INTERACTION, THINK_OUT_LOUD, LIVE = "SURVEY", "NON_THINK_OUT_LOUD", "THINK_OUT_LOUD", "LIVE_CONVERSATION"
+SURVEY, INTERACTION, THINK_OUT_LOUD, LIVE = (
+    "SURVEY",
+    "NON_THINK_OUT_LOUD",
+    "THINK_OUT_LOUD",
+    "LIVE_CONVERSATION",
+)
 PRODUCT_TYPES = {SURVEY, INTERACTION, THINK_OUT_LOUD, LIVE}
 HAVE = {
     "transcripts": {THINK_OUT_LOUD, LIVE},
@@ -52,15 +70,14 @@ class Visit:
 
     def summary(self, due: Due) -> dict[str, Any]:
         """How the session was listed; what is known of it when it is not listed any more."""
-        found = self._by_id().get(due.session_id)
-        if found is not None:
-            return dict(found.summary)
-        return dict(self.cursor.again.get(due.session_id, {}).get("summary", {"sessionId": due.session_id}))  # type: ignore[call-overload] # the summary travels with the retry
+        if due.session_id in self._by_id:
+            return dict(self._by_id[due.session_id].summary)
+        retry = self.cursor.again.get(due.session_id)
+        return {**(retry["summary"] if retry else {}), "sessionId": due.session_id}
 
+    @cached_property
     def _by_id(self) -> dict[str, Listed]:
-        if not hasattr(self, "_index"):
-            self._index = {session.session_id: session for session in self.listing.sessions}
-        return self._index
+        return {session.session_id: session for session in self.listing.sessions}
 
 
 class Walk:
@@ -72,11 +89,10 @@ class Walk:
         resource: its name.
         state: what dlt keeps for it, see `cursor`.
         absent: what a 404 for a listed session means.
+
     """
 
-    def __init__(
-        self, poll: Poll, resource: str, state: dict[str, Any], absent: Absent = "failed"
-    ) -> None:
+    def __init__(self, poll: Poll, resource: str, state: dict[str, Any], absent: Absent = "failed") -> None:
         self.poll = poll
         self.resource = resource
         self.state = state
@@ -92,21 +108,20 @@ class Walk:
 
         Args:
             border: how far back to list; default: as far as the cursor needs.
+
         """
-        for test in self.guarded(self.poll.tests) or ():
+        for test in self.tests():
+            yield self.visit(test, border)
+
+    def tests(self) -> Iterator[Test]:
+        """The tests to load, until the poll ends."""
+        tests: list[Test] = []
+        with self.poll.guard():
+            tests = self.poll.tests()
+        for test in tests:
             if self.poll.ends:
                 return
-            yield self.guarded(lambda test=test: self.visit(test, border))  # type: ignore[misc] # mypy cannot infer it
-
-    def guarded(self, ask: Callable[[], Any]) -> Any:
-        """The result of `ask`; None after an error that ends the poll, or a stop."""
-        try:
-            return ask()
-        except Interrupted:
-            self.poll.stop.ask()
-        except (CredentialsError, ApiUnavailable) as error:
-            self.poll.abort(error)
-        return None
+            yield test
 
     def visit(self, test: Test, border: int | None = None) -> Visit | None:
         """A test to look at, if there is anything to ask it now."""
@@ -125,7 +140,9 @@ class Walk:
             self.poll.unlisted.add(test.test_id)
             self.poll.tally.waiting["tests"] += 1
             return None
-        listing = self._list(test, cursor, border)
+        listing = None
+        with self.poll.guard():
+            listing = self._list(test, cursor, border)
         if listing is None:
             return None
         cursor.look(listing, now)
@@ -253,6 +270,46 @@ class Walk:
         days = self.poll.settings.quiet_test_days
         return int(days * DAY) if days else None
 
+    # -- one request per test ---------------------------------------------------------------
+
+    def has_news(self, visit: Visit) -> bool:
+        """Whether a test's sessions have changed since it was last asked, or the last try is to be repeated."""
+        state, listing = visit.cursor.state, visit.listing
+        if self.poll.wishes.session_ids or (self.resource, visit.test.test_id) in self.poll.served:
+            return False
+        visit.cursor.rest(listing.newest, self.poll.now(), self.quiet_after)
+        retry: Retry | None = state.get("asking")
+        if retry:
+            return self.poll.now() >= retry["at"]
+        if (barren := state.get("barren")) is not None and listing.total < barren * PROBE_GROWTH:
+            return False
+        return listing.total > 0 and state.get("seen") != [listing.total, listing.newest]
+
+    def done_test(self, visit: Visit, items: int) -> None:
+        """The test was asked: moves the state, so it must come before the rows are yielded."""
+        state, listing = visit.cursor.state, visit.listing
+        retry: Retry | None = state.pop("asking", None)
+        if retry:
+            self._tell(visit.test.test_id, None, "resolved", "Loaded.", retry)
+        state.pop("barren", None)
+        state["seen"] = [listing.total, listing.newest]
+        self.poll.served.add((self.resource, visit.test.test_id))
+        self.poll.succeeded(self.resource, items)
+
+    def failed_test(self, visit: Visit, error: ApiError) -> None:
+        """The test could not be asked: 404 says that it has none of this; all else is tried again later."""
+        test_id, state, now = visit.test.test_id, visit.cursor.state, self.poll.now()
+        if isinstance(error, NotFound):
+            self.done_test(visit, 0)
+            if visit.probes:
+                state["barren"] = max(visit.listing.total, 1)
+            return
+        retry = retry_after(state.get("asking"), now, now, "failed", FOREVER)
+        state["asking"] = retry
+        self._tell(test_id, None, "failed", str(error), retry)
+        self.poll.fail(str(error))
+        self.poll.count_failure(test_id, error)
+
     # -- what became of them -------------------------------------------------------------
 
     def done(self, visit: Visit, due: Due, items: int = 1) -> None:
@@ -267,7 +324,7 @@ class Walk:
             visit.cursor.hit()
         self.poll.succeeded(self.resource, items)
 
-    def failed(self, visit: Visit, due: Due, error: ApiError) -> None:
+    def failed(self, visit: Visit, due: Due, error: ApiError | DownloadError) -> None:
         """The session could not be loaded: it is asked for again later, or given up."""
         if isinstance(error, NotFound) and self._absent == "none":
             self.done(visit, due, items=0)
@@ -275,11 +332,8 @@ class Walk:
         why: Why = "waiting" if isinstance(error, NotFound) and self._absent == "waiting" else "failed"
         now = self.poll.now()
         before = visit.cursor.again.get(due.session_id)
-        summary = visit.summary(due)
         self.poll.served.add((self.resource, due.session_id))
-        retry = visit.cursor.later(due, now, why, self._until(due, why, now))
-        if retry is not None:
-            visit.cursor.again[due.session_id]["summary"] = summary  # type: ignore[typeddict-unknown-key] # for a row when the session is listed no more
+        retry = visit.cursor.later(due, now, why, self._until(due, why, now), visit.summary(due))
         self._say(visit, due, why, error, retry, before)
         self.poll.count_failure(visit.test.test_id, error)
 
@@ -289,7 +343,7 @@ class Walk:
         return (due.since or now) + GIVE_UP_AFTER
 
     def _say(
-        self, visit: Visit, due: Due, why: Why, error: ApiError, retry: Retry | None, before: Retry | None
+        self, visit: Visit, due: Due, why: Why, error: Exception, retry: Retry | None, before: Retry | None
     ) -> None:
         test_id = visit.test.test_id
         if why == "failed":

@@ -1,0 +1,61 @@
+"""Between the walk through the tests and the store of videos: which to download next, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from .cursor import Due
+from .errors import ApiError, DownloadError
+from .poll import Poll
+from .tables import video_row
+from .videos import StoredVideo, VideoJob
+from .walk import Visit, Walk
+
+
+class Asked:
+    """The videos that were handed to the store, and are not settled yet."""
+
+    def __init__(self, walk: Walk, poll: Poll) -> None:
+        self._walk = walk
+        self._poll = poll
+        self._turns: dict[str, tuple[Visit, Due]] = {}
+        self._rows = 0
+
+    def jobs(self) -> Iterator[VideoJob]:
+        """One after the other, each when the store has a slot free."""
+        turns = self._walk.due()
+        while self._fits():
+            turn = next(turns, _END)
+            if turn is _END:
+                return
+            if turn is not None:
+                yield self._job(*turn)  # type: ignore[misc] # not _END
+
+    def _fits(self) -> bool:
+        """
+        Whether the load package takes another video.
+
+        dlt closes a resource that has yielded enough, and a download still running then would be lost; each may yield
+        two rows, one of them for `load_issues`.
+        """
+        return not self._poll.held or self._rows + 2 * (len(self._turns) + 1) <= max(self._poll.chunk, 2)
+
+    def _job(self, visit: Visit, due: Due) -> VideoJob:
+        self._turns[due.session_id] = visit, due
+        return VideoJob(visit.test.test_id, due.session_id, lambda: self._poll.api.video_url(due.session_id))
+
+    def settle(self, job: VideoJob, result: StoredVideo | DownloadError | ApiError) -> dict[str, Any] | None:
+        """The row of a stored video; None for one that failed, which is noted."""
+        turn = self._turns.pop(job.session_id)
+        self._rows += 1
+        if isinstance(result, StoredVideo):
+            self._walk.done(*turn)
+            return video_row(**asdict(result))
+        with self._poll.guard():
+            self._walk.failed(*turn, result)
+        return None
+
+
+_END = object()
