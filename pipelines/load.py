@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from usertesting_source.errors import AnotherRunIsActive, ConfigurationError
 from usertesting_source.run import CHUNK
 from usertesting_source.show import Screen
 
-DATABASE = "usertesting.duckdb"
+DATABASE = "usertesting_data.duckdb"  # DuckDB mixes up a file and a dataset of the same name
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -150,24 +151,15 @@ def show_queries(pipeline: dlt.Pipeline) -> None:
     with pipeline.sql_client() as client:
         for question, sql in QUERIES:
             console.print(f"\n[bold]{question}[/]")
-            console.print("\n".join(line[8:] for line in sql.strip("\n").splitlines()).rstrip(), style="dim", soft_wrap=True)
+            console.print(textwrap.dedent(sql).strip(), style="dim", soft_wrap=True)
             with client.execute_query(sql) as cursor:
                 table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-                for column in cursor.description:
-                    table.add_column(column[0])
+                for column in cursor.description or ():
+                    table.add_column(column[0], no_wrap=True)
                 for row in cursor.fetchall():
-                    table.add_row(
-                        *(
-                            ""
-                            if value is None
-                            else f"{value:%Y-%m-%d %H:%M}"
-                            if isinstance(value, datetime)
-                            else str(value)
-                            for value in row
-                        )
-                    )
+                    table.add_row(*("" if value is None else str(value) for value in row))
             console.print(table)
-    console.print(f"\nThe data is in [bold]{DEMO_DATABASE}[/]: duckdb {DEMO_DATABASE}", soft_wrap=True)
+    console.print(f"\nThe data is in [bold]{DEMO_DATABASE}[/] in this folder: open it with DuckDB.", soft_wrap=True)
 
 
 def complain(error: Exception, verbose: bool) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usertesting_source.answers import Answer, read_answer
+from usertesting_source.payloads import names
 
 OFFER = [{"id": "o1", "label": "Tea"}, {"id": "o2", "label": "Coffee"}]
 
@@ -37,12 +38,15 @@ def read(task_type: str | None, answer: object) -> Answer:
 def test_a_rating_is_found_under_plausible_names(content: object) -> None:
     """A rating is read whether it comes bare, as a string, in a list, or a level or two down."""
     answer = read("RATING_SCALE", {"ratingScale": content})
-    assert (answer.answered, answer.kind, answer.number, answer.understood) == (True, "rating_scale", 4.0, True)
+    assert (answer.answered, answer.kind, answer.number, answer.understood) == (
+        True,
+        "rating_scale",
+        4.0,
+        True,
+    )
 
 
-@pytest.mark.parametrize(
-    "content", [True, {"value": True}, {"value": 4, "score": 80}, {"stars": 4}, {"value": "four"}]
-)
+@pytest.mark.parametrize("content", [True, {"value": True}, {"value": 4, "score": 80}, {"stars": 4}, {"value": "four"}])
 def test_what_is_no_clear_number_is_not_guessed(content: object) -> None:
     """Booleans, two numbers that disagree and unknown names leave the number null, and are reported."""
     answer = read("RATING_SCALE", {"ratingScale": content})
@@ -120,7 +124,12 @@ def test_an_offer_alone_is_no_answer(content: object) -> None:
         ["Tea", "Milk"],
         {"ranking": ["Tea", "Milk"]},
         {"rankedOptions": [{"label": "Milk", "rank": 2}, {"label": "Tea", "rank": 1}]},
-        {"items": [{"option": {"label": "Milk"}, "position": 1}, {"option": {"label": "Tea"}, "position": 0}]},
+        {
+            "items": [
+                {"option": {"label": "Milk"}, "position": 1},
+                {"option": {"label": "Tea"}, "position": 0},
+            ]
+        },
         {"Milk": 2, "Tea": 1},
         {"order": {"1": "Tea", "2": "Milk"}},
     ],
@@ -137,7 +146,12 @@ def test_ranks_come_in_order(content: object) -> None:
     [
         {"Ease": "Good", "Look": "Poor"},
         {"rows": [{"label": "Ease", "value": "Good"}, {"row": "Look", "column": "Poor"}, {"label": "Price"}]},
-        {"answers": [{"row": {"text": "Ease"}, "selectedColumn": {"text": "Good"}}, {"row": "Look", "answer": "Poor"}]},
+        {
+            "answers": [
+                {"row": {"text": "Ease"}, "selectedColumn": {"text": "Good"}},
+                {"row": "Look", "answer": "Poor"},
+            ]
+        },
         {
             "rows": [{"id": "r1", "label": "Ease"}, {"id": "r2", "label": "Look"}],
             "columns": [{"id": "c1", "label": "Good"}, {"id": "c2", "label": "Poor"}],
@@ -196,7 +210,11 @@ def test_success_is_not_read_where_nobody_navigates() -> None:
 
 def test_prototype_settings_are_no_answer() -> None:
     """The documented settings of a Figma task alone leave it unanswered."""
-    settings = {"prototypeUrl": "https://p.example", "figmaPrototypeTitle": "Cart", "figmaPrototypeDisplaySetting": "x"}
+    settings = {
+        "prototypeUrl": "https://p.example",
+        "figmaPrototypeTitle": "Cart",
+        "figmaPrototypeDisplaySetting": "x",
+    }
     assert read("FIGMA", {"figma": settings}) == Answer(kind="figma", shape=read("FIGMA", {"figma": settings}).shape)
 
 
@@ -253,8 +271,10 @@ def test_the_shape_tells_names_and_never_values() -> None:
 
 
 _KEYS = st.sampled_from(
-    ["value", "answer", "selected", "selectedOptions", "options", "rows", "columns", "answers", "rank", "label", "id"]
-    + ["success", "scale", "text", "ranking", "ratingScale", "multipleChoice", "matrix", "rankOrder", "url", "matrix"]
+    names(
+        """value answer selected selectedOptions options rows columns answers rank label id success scale text
+        ranking ratingScale multipleChoice matrix rankOrder url"""
+    )
 )
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -272,6 +292,17 @@ def test_any_json_can_be_read(task_type: str | None, answer: object) -> None:
     assert read_it.number is None or math.isfinite(read_it.number)
     assert read_it.kind != "nps" or read_it.number is None or 0 <= read_it.number <= 10
     assert all(option.label or option.value for option in read_it.options)
+
+
+@pytest.mark.parametrize("kind", ["nps", "multipleChoice", "rankOrder", "matrix", "written", "url", "cardSort"])
+def test_what_is_nested_without_end_is_not_followed(kind: str) -> None:
+    """A list in a list, or an answer in an answer, hundreds of levels deep, is not understood, and no more."""
+    lists: object = "end"
+    objects: object = "end"
+    for _ in range(800):
+        lists, objects = [lists], {"answer": objects}
+    assert not read(None, {kind: lists}).understood
+    assert not read(None, {kind: objects}).understood
 
 
 @given(_JSON)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 
+import pytest
+import requests
+
 from usertesting_source import load
-from usertesting_source.sample_api import SampleApi, shop_studies, simple_study
+from usertesting_source.columns import columns
+from usertesting_source.config import DEFAULT_RESOURCES
+from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies, simple_study
+from usertesting_source.sample_api.studies import TASK_TYPES
+
+NEW = "0f0e0d0c-0000-4000-8000-000000000001"
 
 
 def test_a_load_brings_every_session_once(source_of, pipeline_of, query) -> None:
@@ -51,3 +60,71 @@ def test_child_rows_carry_the_ids_of_their_session(source_of, pipeline_of, query
             """
             assert query(pipeline, strays) == [(0,)], table
             assert query(pipeline, f"select count(*) > 0 from session_details__{table}") == [(True,)], table
+
+
+@pytest.mark.parametrize("shapes", ["object", "scalar", "list", "null", "unknown", "mixed"])
+def test_answers_of_any_shape_land_as_they_came(source_of, pipeline_of, query, shapes) -> None:
+    """All kinds of task, in every shape an answer might have: answer_json holds what came, the load never fails."""
+    with SampleApi([every_task_study(n=6, shapes=shapes)], rate_limit=None) as api:
+        pipeline = pipeline_of()
+        summary = load(pipeline, source_of(api, resources=["session_details"]))
+        assert summary.exit_code == 0
+        kinds = query(pipeline, "select distinct task_type from session_details__tasks")
+        assert {kind for (kind,) in kinds} == set(TASK_TYPES)
+        client = requests.get
+        headers = {"Authorization": f"Bearer {api.access_token()}"}
+        for session_id, number, landed in query(
+            pipeline, "select session_id, task_number, answer_json::text from session_details__tasks"
+        ):
+            details = client(f"{api.base_url}/api/v3/sessionResults/{session_id}", headers=headers, timeout=9).json()
+            response = details["tasks"][number - 1]["response"] or {}
+            assert (None if landed is None else json.loads(landed)) == response.get("answer")
+
+
+def test_what_the_api_adds_tomorrow_lands_without_a_code_change(source_of, pipeline_of, query) -> None:
+    """A new field of sessions, details and tasks becomes a column; a new task type is a row like any other."""
+    task = {"uuid": NEW, "text": "Sort the cards", "type": "CARD_SORT", "response": None, "difficulty": "hard"}
+    with SampleApi([simple_study(n=2)], rate_limit=None) as api:
+        api.add_session(
+            api.test_ids[0],
+            finished=datetime.now(timezone.utc),
+            details={"tasks": [task], "sessionMood": "curious"},
+        )
+        pipeline = pipeline_of()
+        load(pipeline, source_of(api))
+        assert query(pipeline, "select count(*) from session_details where session_mood = 'curious'") == [(1,)]
+        landed = query(pipeline, "select task_text, difficulty from session_details__tasks where task_type = 'CARD_SORT'")
+        assert landed == [("Sort the cards", "hard")]
+
+
+def test_a_table_has_all_its_columns_from_the_first_row(source_of, pipeline_of, query) -> None:
+    """Also those that were only ever null, and with the declared types: views do not break on small accounts."""
+    with SampleApi([simple_study(n=1, product_type="THINK_OUT_LOUD")], rate_limit=None) as api:
+        pipeline = pipeline_of()
+        load(pipeline, source_of(api))
+        for table in ("tests", "sessions", "session_details", "session_details__tasks", "transcripts__cues"):
+            sql = f"select column_name from information_schema.columns where table_name = '{table}'"
+            assert {name for (name,) in query(pipeline, sql)} >= set(columns(table))
+
+
+def test_it_is_a_dlt_source_like_any_other(source_of, pipeline_of, query) -> None:
+    """with_resources, add_limit and pipeline.run work; a second run of the same object sees what is new."""
+    with SampleApi([simple_study(n=5, product_type="SURVEY")], rate_limit=None) as api:
+        pipeline, source = pipeline_of(), source_of(api, quiet_test_days=0)
+        pipeline.run(source.with_resources("sessions"))
+        assert query(pipeline, "select count(*) from sessions") == [(5,)]
+        pipeline.run(source.with_resources("session_details").add_limit(2))
+        assert query(pipeline, "select count(*) from session_details") == [(2,)]
+        pipeline.run(source)
+        api.add_session(api.test_ids[0], finished=datetime.now(timezone.utc))
+        pipeline.run(source)
+        assert query(pipeline, "select count(*), count(distinct session_id) from session_details") == [(6, 6)]
+        assert query(pipeline, "select count(*) from sessions") == [(6,)]
+
+
+def test_building_the_source_sends_no_request(source_of, monkeypatch) -> None:
+    """A scheduler may build it every few seconds."""
+    with SampleApi([simple_study(n=1)], rate_limit=None) as api:
+        source = source_of(api, rate_limit=10, workspace_ids=["*"])
+        assert set(source.selected_resources) == set(DEFAULT_RESOURCES)
+        assert api.log == []

@@ -284,6 +284,14 @@ def test_a_slow_download_holds_nothing_up(server: MediaServer, make_store: MakeS
     assert None in order
 
 
+def test_jobs_may_not_be_known_yet(server: MediaServer, make_store: MakeStore) -> None:
+    """None among the jobs gives others a turn, and ends nothing."""
+    iteration = make_store().download_all([None, job(server, "s1"), None, job(server, "s2")])
+    assert next(iteration) is None
+    assert server.signed == 0
+    assert {done[0].session_id for done in iteration if done} == {"s1", "s2"}
+
+
 def test_one_failure_does_not_stop_the_others(server: MediaServer, make_store: MakeStore) -> None:
     """An error of the API or of the storage comes back with its job; all other videos are stored."""
     server.faults["s2"].append("gone")

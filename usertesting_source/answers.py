@@ -229,9 +229,7 @@ def _success(content: object, tiers: tuple[tuple[str, ...], ...]) -> bool | None
 
 def _explicit_success(content: object) -> bool | None:
     """The success of a kind we do not know: only where a boolean says so."""
-    flags = {
-        level.get(name) for level in _levels(content, _DOORS) for name in _SUCCESSES if _is_flag(level, name)
-    }
+    flags = {level.get(name) for level in _levels(content, _DOORS) for name in _SUCCESSES if _is_flag(level, name)}
     return flags.pop() if len(flags) == 1 else None
 
 
@@ -275,16 +273,15 @@ def _holds_something(content: object, depth: int = 0) -> bool:
         return any(_holds_something(part, depth + 1) for part in parts)
     if isinstance(content, list) and depth < 4:
         return any(_holds_something(part, depth + 1) for part in content)
-    return content not in (None, "", {}, [])
+    return content.strip() != "" if isinstance(content, str) else content not in (None, {}, [])
 
 
 def _shape(answer: object, path: str = "", depth: int = 0) -> Iterator[str]:
     """The paths of the keys in an answer; a key that is no plain name (a label, say) is not told."""
-    if isinstance(answer, list):
-        yield from _shape(answer[0] if answer else None, f"{path}[]", depth + 1)
-    if not isinstance(answer, dict) or depth > 3:
-        return
-    for key, value in list(answer.items())[:20]:
-        name = f"{path}.{key}".lstrip(".") if _NAME.fullmatch(key) else f"{path}.*".lstrip(".")
-        yield name
-        yield from _shape(value, name, depth + 1)
+    if isinstance(answer, list) and answer and depth < 4:
+        yield from _shape(answer[0], f"{path}[]", depth + 1)
+    if isinstance(answer, dict) and depth < 4:
+        for key, value in list(answer.items())[:20]:
+            name = f"{path}.{key if _NAME.fullmatch(key) else '*'}".lstrip(".")
+            yield name
+            yield from _shape(value, name, depth + 1)

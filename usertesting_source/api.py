@@ -7,27 +7,18 @@ All operations are GET, so every one may be repeated.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
 
 from dlt.sources.helpers.requests import Client
-from requests import RequestException, Response
+from requests import RequestException, Response, Session
 
 from .auth import Bearer
-from .errors import (
-    ApiError,
-    ApiUnavailable,
-    BadRequest,
-    CredentialsError,
-    NotFound,
-    RateLimited,
-    ServerError,
-    UnreadableAnswer,
-)
+from .errors import ApiUnavailable, CredentialsError, NotFound, ServerError, UnreadableAnswer
 from .listing import Page
 from .quota import Quota, QuotaAdapter
+from .refusals import refusal
+from .retries import interruptible
 
 LEGACY = "/usertesting/api/v1"
 STUDIES_A_PAGE = 50
@@ -51,10 +42,19 @@ class ResultsApi:
         self.requests_sent = 0
         self.on_request: Callable[[], None] = lambda: None
         self._auth = auth
-        # sessions are made per thread, all with this adapter; its prefix is longer than those that dlt mounts
-        adapters = OrderedDict({self.base_url: QuotaAdapter(quota, self._count)})
-        self._client = Client(raise_for_status=False, status_codes=SERVER_ERRORS, session_attrs={"adapters": adapters})
+        self._adapter = QuotaAdapter(quota, self._count)
+        self._token_header = False
+        self._client = Client(raise_for_status=False, status_codes=SERVER_ERRORS)
         self._client.configure()
+
+    @property
+    def _session(self) -> Session:
+        """The session of this thread: dlt's, with its retries, and with our quota below them."""
+        session = self._client.session
+        if self.base_url not in session.adapters:
+            interruptible(session, self.quota.wait)
+            session.mount(self.base_url, self._adapter)  # a longer prefix than those that dlt mounts
+        return session
 
     def _count(self) -> None:
         self.requests_sent += 1
@@ -68,7 +68,7 @@ class ResultsApi:
         params = {"testId": test_id, "limit": limit, "offset": offset}
         body = self._json("/api/v2/sessionResults", what, params)
         rows = _list(body.get("sessions"), what)
-        pagination = (body.get("meta") or {}).get("pagination") or {}
+        pagination = _dict(_dict(body.get("meta")).get("pagination"))
         total = pagination.get("totalCount")
         told = pagination.get("offset")
         return Page(
@@ -122,7 +122,7 @@ class ResultsApi:
         seen: set[str] = set()
         while True:
             params = {"after": after} if after else {}
-            page = self._array(f"{LEGACY}/workspaces/{workspace_id}", f"workspace {workspace_id}", params)
+            page = self._studies_page(workspace_id, params)
             for study in page:
                 if str(study.get("uuid")) not in seen:
                     seen.add(str(study.get("uuid")))
@@ -132,6 +132,16 @@ class ResultsApi:
             if len(page) < STUDIES_A_PAGE or after in used:
                 return
             used.add(after)
+
+    def _studies_page(self, workspace_id: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        what = f"workspace {workspace_id}"
+        try:
+            return self._array(f"{LEGACY}/workspaces/{workspace_id}", what, params)
+        except CredentialsError as error:
+            if error.status != 403:
+                raise
+            text = f"The API forbids reading {what} (403), of which the credentials' e-mail address is no member."
+        raise NotFound(text, 403)
 
     # -- how a request goes ------------------------------------------------------------
 
@@ -156,37 +166,39 @@ class ResultsApi:
             ) from None
 
     def _get(self, path: str, what: str, params: dict[str, Any] | None = None) -> Response:
-        response, token = self._send(path, what, params)
+        response = self._send(path, what, params)
         if response.status_code == 401 and self._auth.renewable:
-            self._auth.refused(token)
-            response, _ = self._send(path, what, params)
+            self._auth.refused(response)
+            response = self._send(path, what, params)
+        if response.status_code == 401 and path.startswith(LEGACY) and not self._token_header:
+            # the documents say Bearer, but clients have been seen that send the legacy API a header of its own
+            self._token_header = True
+            response = self._send(path, what, params)
         if response.status_code != 200:
-            raise _error(response, what, renewed=self._auth.renewable)
+            raise refusal(response, what, renewed=self._auth.renewable)
         return response
 
-    def _send(self, path: str, what: str, params: dict[str, Any] | None) -> tuple[Response, str]:
-        token = self._auth.token()
-        url = self.base_url + path
+    def _send(self, path: str, what: str, params: dict[str, Any] | None) -> Response:
+        headers = {"token": self._auth.token()} if self._token_header and path.startswith(LEGACY) else None
         try:
-            return self._client.get(url, params=params, auth=self._auth, allow_redirects=False), token
+            return self._session.get(
+                self.base_url + path, params=params, headers=headers, auth=self._auth, allow_redirects=False
+            )
         except RequestException as error:
-            if _never_connected(error):
-                raise ApiUnavailable(
-                    f"{self.base_url} cannot be reached ({type(error).__name__}). Check the network, a proxy, and"
-                    " `sources.usertesting.base_url`; a later run goes on where this one stopped."
-                ) from None
-            raise ServerError(
-                f"The connection broke while reading {what} ({type(error).__name__}), again after retries."
-                " It is asked for again later."
-            ) from None
+            trouble, reached = type(error).__name__, not _never_connected(error)
+        # raised out here, the error carries no request, and so no token, along
+        if not reached:
+            raise ApiUnavailable(
+                f"{self.base_url} cannot be reached ({trouble}). Check the network, a proxy, and"
+                " `sources.usertesting.base_url`; a later run goes on where this one stopped."
+            )
+        raise ServerError(
+            f"The connection broke while reading {what} ({trouble}), again after retries. It is asked for again later."
+        )
 
 
-def is_uuid(value: str) -> bool:
-    """Whether `value` is a UUID as the API wants it: with hyphens."""
-    try:
-        return str(UUID(value)) == value.lower()
-    except ValueError:
-        return False
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: Any, what: str) -> list[Any]:
@@ -206,60 +218,3 @@ def _never_connected(error: RequestException) -> bool:
         "SSLError",
         "ProxyError",
     }
-
-
-def _error(response: Response, what: str, renewed: bool) -> Exception:
-    """The error that an answer means (facts: the status decides, a body is read only for its message)."""
-    status = response.status_code
-    said = _message(response)
-    if status == 401:
-        remedy = (
-            "a new token was refused too: check that client id and scope are meant for this API"
-            if renewed
-            else "a token lives an hour: get a new one, or set client_id and client_secret, which renew themselves"
-        )
-        return CredentialsError(f"The API refuses the credentials (401{said}); {remedy}.")
-    if status == 403:
-        return CredentialsError(
-            f"The API forbids reading {what} (403{said}). Ask UserTesting whether the account's plan includes the"
-            " Results API, and that the credentials' e-mail address is a member of the workspace."
-        )
-    if status == 404:
-        return NotFound(f"The API knows nothing of {what}, or does not show it to these credentials (404{said}).", 404)
-    if status == 429:
-        return RateLimited(
-            f"The API still answers 429 for {what} after waiting as told, several times: another program uses up the"
-            " quota of these credentials. Stop it, or lower `sources.usertesting.rate_limit`.",
-            429,
-        )
-    if status >= 500:
-        return ServerError(
-            f"The API answers {status} for {what}, again after retries{said}. It is asked for again later.",
-            status,
-        )
-    if 300 <= status < 400:
-        return BadRequest(
-            f"The API sends {what} to another address ({status}), which is not followed: check"
-            " `sources.usertesting.base_url`.",
-            status,
-        )
-    return BadRequest(f"The API does not take the request for {what} ({status}{said}).", status)
-
-
-def _message(response: Response) -> str:
-    """What an error body says, in any of the three envelopes; nothing of HTML or of a body with a signature."""
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
-    for key in ("errorMessage", "message", "error_description", "errorSummary", "error"):
-        value = body.get(key)
-        text = "; ".join(map(str, value)) if isinstance(value, list) else value
-        if isinstance(text, str) and text and "X-Amz-" not in text:
-            return f": {text[:200]}"
-    return ""
-
-
-__all__ = ["ApiError", "ResultsApi", "is_uuid"]

@@ -18,6 +18,8 @@ from requests import PreparedRequest, RequestException, Response
 from requests.auth import AuthBase
 
 from .errors import ApiUnavailable, CredentialsError
+from .quota import Waiting, sleep
+from .retries import interruptible
 
 LEEWAY_S = 300.0
 DEFAULT_LIFETIME_S = 3600.0
@@ -43,7 +45,7 @@ class Bearer(AuthBase):
     ) -> None:
         self._host = _origin(base_url)
         self._buy = buy
-        self._token = token
+        self._token = token.strip() if token else None
         self._clock = clock
         self._ends = float("inf")
         self._lock = threading.Lock()
@@ -66,10 +68,10 @@ class Bearer(AuthBase):
                 self._renew()
             return self._token or ""
 
-    def refused(self, token: str) -> None:
-        """The API refused `token`: the next request gets a new one, unless somebody has renewed it already."""
+    def refused(self, response: Response) -> None:
+        """The API refused the token of a request: the next one gets a new token, unless somebody has one already."""
         with self._lock:
-            if self._buy and token == self._token:
+            if self._buy and response.request.headers.get("Authorization") == f"Bearer {self._token}":
                 self._token = None
 
     def _renew(self) -> None:
@@ -84,16 +86,23 @@ class TokenUrl:
 
     Args:
         client: sends, with retries; its quota is not the API's.
+        wait: how to wait between retries, see `quota.Waiting`.
 
     """
 
-    def __init__(self, client: Client, url: str, client_id: str, client_secret: str, scope: str) -> None:
+    def __init__(
+        self, client: Client, url: str, client_id: str, client_secret: str, scope: str, wait: Waiting = sleep
+    ) -> None:
         self._client = client
         self._url = url
+        self._wait = wait
+        self._secret = (
+            client_secret.strip()
+        )  # secrets in files and in the environment often end in a line break
         self._form = {
             "grant_type": "client_credentials",
-            "client_id": client_id,
-            "client_secret": client_secret,
+            "client_id": client_id.strip(),
+            "client_secret": self._secret,
             "scope": scope,
         }
 
@@ -104,17 +113,21 @@ class TokenUrl:
         Raises:
             CredentialsError: the token URL refuses id, secret or scope.
             ApiUnavailable: it cannot be reached, or fails after all retries.
+            Interrupted: a stop was asked for while waiting for a retry.
 
         """
+        session = interruptible(self._client.session, self._wait)
         try:
-            # trust_env off would lose proxies; an explicit auth keeps ~/.netrc out
-            response = self._client.post(self._url, data=self._form, auth=_no_auth)
+            # an explicit auth keeps ~/.netrc out, and a redirect must not take the secret elsewhere
+            response = session.post(self._url, data=self._form, auth=_no_auth, allow_redirects=False)
         except RequestException as error:
-            raise ApiUnavailable(
-                f"The token URL {self._url} cannot be reached ({type(error).__name__}). Check the network, a proxy,"
-                " and `sources.usertesting.token_url`; a later run goes on where this one stopped."
-            ) from None
-        return self._read(response)
+            trouble = type(error).__name__
+        else:
+            return self._read(response)
+        raise ApiUnavailable(
+            f"The token URL {self._url} cannot be reached ({trouble}). Check the network, a proxy, and"
+            " `sources.usertesting.token_url`; a later run goes on where this one stopped."
+        )
 
     def _read(self, response: Response) -> tuple[str, float]:
         body = _json(response)
@@ -126,12 +139,21 @@ class TokenUrl:
         token = body.get("access_token")
         if response.status_code >= 300 or not isinstance(token, str) or not token:
             raise CredentialsError(
-                f"The token URL {self._url} refuses the credentials ({response.status_code}: {_reason(body)}). Check"
+                f"The token URL {self._url} gives no token ({response.status_code}: {self._reason(body)}). Check"
                 " `sources.usertesting.credentials.client_id` and `client_secret`, `token_url` and `scope`; UserTesting"
-                " support issues credentials."
+                " support issues credentials.",
+                response.status_code,
             )
         lifetime = body.get("expires_in")
         return token, float(lifetime) if isinstance(lifetime, (int, float)) else DEFAULT_LIFETIME_S
+
+    def _reason(self, body: dict[str, Any]) -> str:
+        """Okta writes its refusals in two ways."""
+        for key in ("error_description", "errorSummary", "error", "errorCode"):
+            said = body.get(key)
+            if isinstance(said, str) and self._secret not in said:
+                return said[:200]
+        return "no reason given"
 
 
 def _no_auth(request: PreparedRequest) -> PreparedRequest:
@@ -149,11 +171,3 @@ def _json(response: Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _reason(body: dict[str, Any]) -> str:
-    """Okta writes its refusals in two ways."""
-    for key in ("error_description", "errorSummary", "error", "errorCode"):
-        if isinstance(body.get(key), str):
-            return str(body[key])[:200]
-    return "no reason given"

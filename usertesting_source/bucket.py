@@ -51,6 +51,7 @@ class Bucket:
     Args:
         bucket_url: an fsspec URL (`s3://...`, `gs://...`, `az://...`, `file://...`) or a local folder.
         filesystem: used instead of one that is opened by dlt's configuration.
+
     """
 
     def __init__(self, bucket_url: str, filesystem: AbstractFileSystem | None = None) -> None:

@@ -193,9 +193,8 @@ def _with_ranks(offered: object) -> list[Any] | None:
 
 
 def _rank(item: object) -> int | None:
-    return next(
-        (count(value) for name, value in fields(item).items() if name in _RANKS and number(value)), None
-    )
+    found = (count(value) for name, value in fields(item).items() if name in _RANKS)
+    return next((rank for rank in found if rank is not None), None)
 
 
 def _pairs(content: object) -> list[dict[str, Any]]:

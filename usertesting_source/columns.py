@@ -241,10 +241,7 @@ def nested_hints(table: str) -> dict[str | tuple[str, ...], dict[str, Any]]:
     Without keys: a key on a child table makes it a root of its own, and dlt would no longer clean it up.
     """
     children = [tuple(name.split("__")[1:]) for name in TABLES if name.startswith(f"{table}__")]
-    return {
-        path if len(path) > 1 else path[0]: {"columns": columns("__".join((table, *path)))}
-        for path in children
-    }
+    return {path if len(path) > 1 else path[0]: {"columns": columns("__".join((table, *path)))} for path in children}
 
 
 def hints(table: str) -> dict[str, Any]:

@@ -4,16 +4,18 @@ Settings of the source, checked before the first request: an error names the key
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from .api import is_uuid
 from .errors import ConfigurationError
 from .times import parse_time
 
@@ -34,6 +36,8 @@ ALL_RESOURCES = (
 )
 DEFAULT_RESOURCES = ("tests", "sessions", "session_details", "transcripts", "qx_scores")
 EVERY_WORKSPACE = "*"
+_WHOLE = ("rate_limit", "transcript_chunk_chars", "video_concurrency")
+_API_PATHS = ("/api", "/v1", "/v2", "/v3")
 
 
 @configspec
@@ -43,6 +47,18 @@ class UserTestingCredentials(CredentialsConfiguration):
     access_token: TSecretStrValue | None = None
     client_id: str | None = None
     client_secret: TSecretStrValue | None = None
+
+    def parse_native_representation(self, native_value: Any) -> None:
+        """Takes all from one text: JSON with the fields, else an access token; called by dlt."""
+        if not isinstance(native_value, str):
+            raise NotImplementedError
+        try:
+            fields = json.loads(native_value)
+        except ValueError:
+            fields = None
+        for key, value in (fields if isinstance(fields, dict) else {"access_token": native_value}).items():
+            if key in self:
+                setattr(self, key, value)
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,14 @@ def check_resources(resources: Sequence[str], video_bucket_url: str | None) -> N
         )
 
 
+def is_uuid(value: str) -> bool:
+    """Whether `value` is a UUID as the API wants it: with hyphens."""
+    try:
+        return str(UUID(value)) == value.lower()
+    except ValueError:
+        return False
+
+
 def _check_credentials(credentials: UserTestingCredentials) -> None:
     key = f"{SECTION}.credentials"
     has_id, has_secret = bool(credentials.client_id), bool(credentials.client_secret)
@@ -142,6 +166,11 @@ def _check_credentials(credentials: UserTestingCredentials) -> None:
             f"No credentials: set `{key}.client_id` and `{key}.client_secret` (or `{key}.access_token`) in"
             f" .dlt/secrets.toml, or {_environment('credentials.client_id')} and"
             f" {_environment('credentials.client_secret')} in the environment. UserTesting support issues them."
+        )
+    token = (credentials.access_token or "").strip()
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise ConfigurationError(
+            f"`{key}.access_token` holds characters that no token has, such as blanks: copy it anew, without `Bearer`."
         )
 
 
@@ -165,9 +194,24 @@ def _check_ids(settings: Settings) -> None:
 
 
 def _check_url(key: str, value: str) -> None:
-    parts = urlsplit(value) if isinstance(value, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except (ValueError, AttributeError):  # a port that is no number, a value that is no text
+        good = False
+    if not good:
         raise _wrong(key, value, "give a full address such as https://api.use2.usertesting.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"`{SECTION}.{key}` holds more than an address (host {parts.hostname}): leave out user, password, ? and #;"
+            f" credentials belong into `{SECTION}.credentials`."
+        )
+    if key == "base_url" and parts.path.rstrip("/").endswith(_API_PATHS):
+        raise _wrong(
+            key,
+            value,
+            "leave out the path, such as /api/v2: it differs between the API's parts, and is added",
+        )
 
 
 def _check_numbers(settings: Settings) -> None:
@@ -182,8 +226,14 @@ def _check_numbers(settings: Settings) -> None:
     }
     for key, minimum in least.items():
         value = getattr(settings, key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < float("inf"):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not minimum <= value < float("inf")
+        ):
             raise _wrong(key, value, f"give a number of at least {minimum:g}")
+        if key in _WHOLE and value != int(value):
+            raise _wrong(key, value, "give a whole number")
 
 
 def _wrong(key: str, value: object, remedy: str) -> ConfigurationError:

@@ -1,15 +1,15 @@
 """
 What one resource has loaded of one test, and what is due: listing + state + now in; due, settled, later, removed out.
 
-The state is a small JSON dict that dlt keeps with the data. It is bounded: a cursor on the finish time, the ids
-settled around it, and what is to be asked for again:
+The state is a small JSON dict that dlt keeps with the data. It is bounded: where the cursor stands, the ids settled
+around it, and what is to be asked for again:
 
-    cursor    everything listed that finished before `cursor - overlap` is settled (ms since 1970)
-    floor     sessions that finished before are not wanted (`start_date`)
-    settled   {session id: finished at} inside the overlap, and above the cursor while a backlog is worked off
+    done      [[from, to], ...]: all that finished in these ranges is settled, and its ids are dropped; the last one
+              begins with `start_date` and ends at the cursor less the overlap, the others are left from other dates
+    settled   {session id: finished at} behind that end; above the cursor too, while a backlog is worked off
     again     {session id: Retry}: failed, or not there yet
-    total     the API's count when everything listed was settled: the same count says that nothing has changed
-    deep      when the listing was last read back to the overlap's border
+    total     the API's count while everything listed is settled: the same count says that nothing has changed
+    deep      when the listing was last read back to the end of `done`
     quiet     when a test without news for a long time was last listed
     failing   Retry of the test itself: it could not be listed
     misses, found, barren   what was learnt of tests that may have none of this (see `Cursor.probe`)
@@ -19,11 +19,11 @@ Times are ms since 1970. Nothing here reads a clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, cast
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from .listing import Listed, Listing, milliseconds
+from .listing import Listed, Listing
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -39,6 +39,8 @@ PROBES = 3
 PROBE_GROWTH = 10
 
 Why = Literal["waiting", "failed"]
+
+_IN_ORDER = attrgetter("time", "session_id")
 
 
 class Retry(TypedDict):
@@ -74,8 +76,7 @@ def retry_after(
     return Retry(time=time, tries=tries, at=at, since=since, until=until, why=why, summary=summary)
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(NamedTuple):
     """A session to be asked for now, and the tries that went wrong before."""
 
     session_id: str
@@ -98,7 +99,7 @@ class Cursor:
     def __init__(self, state: dict[str, Any], overlap: int, floor: int | None = None) -> None:
         self.state = state
         self._overlap = overlap
-        self._floor = floor
+        self._floor = floor or 0
         self._open: list[Listed] = []
         self._newest = 0
         self._holds = False
@@ -118,30 +119,22 @@ class Cursor:
     @property
     def border(self) -> int | None:
         """How far back a listing has to be read, in ms; None: to the beginning."""
-        cursor = self.state.get("cursor")
-        if cursor is None or self._is_lowered():
-            return self._floor
-        border = int(cursor) - self._overlap
-        return border if self._floor is None else max(border, self._floor)
+        return self._settled_before() or None
 
     def look(self, listing: Listing, now: int) -> None:
         """Takes a listing to work on, read back at least to `border`."""
         self._note_floor(listing)
-        self._holds = listing.gaps
+        # of a test that counts as having none only the first page is listed
+        self._holds = listing.gaps or self._is_barren
         # a finish time in the future must not carry the cursor over everything before it
         self._newest = min(listing.newest or 0, now)
+        unknown = self._note_times(listing)
+        self._prune()
         border = self._settled_before()
-        self._prune(border)
-        self._open = sorted(
-            (
-                session
-                for session in listing.sessions
-                if session.time >= border
-                and session.session_id not in self.settled
-                and session.session_id not in self.again
-            ),
-            key=lambda session: (session.time, session.session_id),
-        )
+        wanted = (session for session in unknown if session.time >= border)
+        self._open = sorted(wanted, key=_IN_ORDER, reverse=True)  # the oldest is the next to be taken off
+        if self._open:
+            self.state.pop("total", None)
 
     def due(self, now: int, since: int | None = None) -> list[Due]:
         """
@@ -149,24 +142,22 @@ class Cursor:
 
         What `since` leaves out stays due for a later call without it.
         """
-        fresh = [Due(s.session_id, s.time) for s in self._open if since is None or s.time >= since]
-        retries = [
+        due = [Due(session.session_id, session.time) for session in self._open_left()]
+        due += [
             Due(session_id, retry["time"], retry["tries"], retry["since"])
             for session_id, retry in self.again.items()
             if retry["at"] <= now
         ]
-        return sorted(fresh + retries, key=lambda due: (due.time, due.session_id))
+        return sorted((d for d in due if since is None or d.time >= since), key=_IN_ORDER)
 
     def is_unchanged(self, listing: Listing, now: int) -> bool:
         """Whether a first page shows that nothing came or went since all was settled."""
         if self.state.get("total") != listing.total or self._is_lowered():
             return False
-        if now - self.state.get("deep", 0) >= DEEP_EVERY:
+        if not self._was(DEEP_EVERY, now, "deep"):
             return False
         border = self._settled_before()
-        return all(
-            s.time < border or s.session_id in self.settled or s.session_id in self.again for s in listing.sessions
-        )
+        return all(session.time < border or self._is_known(session) for session in listing.sessions)
 
     # -- what was done -------------------------------------------------------
 
@@ -182,22 +173,20 @@ class Cursor:
         if retry is None:
             self.settle(due.session_id, due.time)
         else:
-            self.again[due.session_id] = Retry(**{**retry, "summary": summary})
+            self.again[due.session_id] = {**retry, "summary": summary}
             self._advance()
         return retry
 
     def finish(self, listing: Listing, now: int, quiet_after: int | None) -> None:
         """Notes what a look at the test showed, once all that was due in it is done."""
         self._advance()
-        barren = self.state.get("barren") is not None
-        if (self._open_left() and not barren) or listing.gaps:
+        if self._holds or self._open_left():
             self.state.pop("total", None)
-            self.state.pop("quiet", None)
+            self.rest(self._newest if self._is_barren else None, now, quiet_after)
             return
-        border = self.border
-        self._prune(self._settled_before())
-        if listing.ended or (border is not None and listing.back_to is not None and listing.back_to <= border):
-            if self.state.get("total") != listing.total or now - self.state.get("deep", 0) >= DEEP_EVERY:
+        self._prune()
+        if listing.back_to is None or listing.back_to <= self._settled_before():
+            if self.state.get("total") != listing.total or not self._was(DEEP_EVERY, now, "deep"):
                 self.state["deep"] = now
             self.state["total"] = listing.total
         self.rest(self._newest, now, quiet_after)
@@ -206,12 +195,12 @@ class Cursor:
         """Lets a test rest for a day whose newest session is old and where nothing is to be asked for again."""
         if quiet_after is None or self.again or not newest or now - newest < quiet_after:
             self.state.pop("quiet", None)
-        elif now - self.state.get("quiet", 0) >= QUIET_EVERY:
+        elif not self._was(QUIET_EVERY, now, "quiet"):
             self.state["quiet"] = now
 
     def rests(self, now: int) -> bool:
         """Whether the test needs no listing now: it has been quiet for long, and was listed within the day."""
-        return now - self.state.get("quiet", 0) < QUIET_EVERY and not self._is_lowered()
+        return self._was(QUIET_EVERY, now, "quiet") and not self._is_lowered()
 
     def forget(self) -> None:
         """Makes everything due again."""
@@ -250,89 +239,75 @@ class Cursor:
         if self.state["misses"] < PROBES:
             return False
         self.state["barren"] = max(total, PROBES)
+        self._holds = True
         return True
 
     # -- inside ----------------------------------------------------------------
 
+    @property
+    def _done(self) -> list[list[int]]:
+        return cast("list[list[int]]", self.state.setdefault("done", [[self._floor, self._floor]]))
+
+    @property
+    def _is_barren(self) -> bool:
+        return self.state.get("barren") is not None
+
     def _settled_before(self) -> int:
         """Everything that finished before is settled, or not wanted."""
-        cursor = self.state.get("cursor")
-        border = 0 if cursor is None else int(cursor) - self._overlap
-        return max(border, self._floor or 0)
+        return self._floor if self._is_lowered() else max(self._floor, self._done[-1][1])
 
     def _is_lowered(self) -> bool:
         """Whether older sessions are wanted than those that the state speaks of."""
-        floor = self.state.get("floor")
-        return floor is not None and (self._floor is None or self._floor < floor)
+        return self._floor < self._done[-1][0]
 
     def _note_floor(self, listing: Listing) -> None:
-        """Keeps in the state from when on it is complete."""
-        cursor = self.state.get("cursor")
-        if cursor is None or self._is_lowered():
-            self._rewind(listing)
-            self.state["floor"] = self._floor
-        elif self._floor is not None and self._floor > int(cursor) - self._overlap:
-            self.state["floor"] = max(self._floor, self.state.get("floor") or 0)
+        """Follows `start_date`: remembers what it leaves behind, and goes back for what it wants anew."""
+        above = [span for span in self._done if span[0] > self._floor]
+        self.settled.update({s.session_id: s.time for s in listing.sessions if _is_in(s.time, above)})
+        below = [span for span in self._done if span[0] <= self._floor and span[0] < span[1]]
+        if not below or below[-1][1] < self._floor:
+            below.append([self._floor, self._floor])
+        self.state["done"] = below
 
-    def _rewind(self, listing: Listing) -> None:
-        """Older sessions are wanted now: go back to the beginning, but keep what is settled."""
-        floor, cursor = self.state.get("floor"), self.state.get("cursor")
-        if cursor is None or floor is None:
-            return
-        done_before = int(cursor) - self._overlap
-        self.settled.update({s.session_id: s.time for s in listing.sessions if floor <= s.time < done_before})
-        self.state["cursor"] = None
+    def _note_times(self, listing: Listing) -> list[Listed]:
+        """Sessions that are neither settled nor to be asked for again; of the others a changed time is kept."""
+        settled, again, unknown = self.settled, self.again, []
+        for session in listing.sessions:
+            if session.session_id in settled:
+                settled[session.session_id] = session.time
+            elif session.session_id in again:
+                again[session.session_id]["time"] = session.time
+            else:
+                unknown.append(session)
+        return unknown
 
-    def _prune(self, border: int) -> None:
-        for session_id in [i for i, time in self.settled.items() if time < border]:
+    def _prune(self) -> None:
+        for session_id in [i for i, time in self.settled.items() if time < self._done[-1][1]]:
             del self.settled[session_id]
 
     def _open_left(self) -> list[Listed]:
-        return [s for s in self._open if s.session_id not in self.settled and s.session_id not in self.again]
+        settled, again = self.settled, self.again
+        return [s for s in self._open if s.session_id not in settled and s.session_id not in again]
 
     def _advance(self) -> None:
-        """Moves the cursor up to the oldest session that is still open, and drops the ids far behind it."""
-        done = 0
-        for session in self._open:
-            if session.session_id not in self.settled and session.session_id not in self.again:
-                break
-            done += 1
-        del self._open[:done]
-        reached = self._open[0].time if self._open else self._newest
-        if not self._holds and min(reached, self._newest) > (self.state.get("cursor") or 0):
-            self.state["cursor"] = min(reached, self._newest)
+        """Moves the cursor up to the oldest session that is still open."""
+        if self._holds:
+            return
+        while self._open and self._is_known(self._open[-1]):
+            self._open.pop()
+        reached = min(self._open[-1].time, self._newest) if self._open else self._newest
+        self._done[-1][1] = max(self._done[-1][1], reached - self._overlap)
+
+    def _was(self, within: int, now: int, what: str) -> bool:
+        """Whether it happened less than `within` ago; not so when the clock was turned back."""
+        return 0 <= now - int(self.state.get(what, 0)) < within
+
+    def _is_known(self, session: Listed) -> bool:
+        return session.session_id in self.settled or session.session_id in self.again
 
 
-_SUMMARY = ("finishTime", "startTime", "audienceId", "status")
-
-
-def compact(summary: Mapping[str, Any]) -> list[Any]:
-    """A session's row of the listing, without the names that all rows share; what is unknown keeps its name."""
-    more = {key: value for key, value in summary.items() if key not in (*_SUMMARY, "sessionId")}
-    return [*(summary.get(key) for key in _SUMMARY), *([more] if more else [])]
-
-
-def expand(session_id: str, row: list[Any]) -> dict[str, Any]:
-    """The listing's row that `compact` made smaller."""
-    more = row[len(_SUMMARY)] if len(row) > len(_SUMMARY) else {}
-    return {"sessionId": session_id, **dict(zip(_SUMMARY, row, strict=False)), **more}
-
-
-def removed(known: Mapping[str, list[Any]], listing: Listing, border: int | None) -> Iterator[str]:
-    """
-    Ids of `known` sessions ({id: compact row}) that are gone from a listing.
-
-    Only a listing that is complete and not empty proves anything, and only for sessions that both started and finished
-    inside the part that was read: then either way of sorting would have shown them.
-    """
-    if not listing.complete or not listing.sessions:
-        return
-    read_from = max(0 if listing.back_to is None else listing.back_to, border or 0)
-    listed = {session.session_id for session in listing.sessions}
-    for session_id, row in known.items():
-        times = [time for time in map(milliseconds, row[:2]) if time is not None]
-        if session_id not in listed and times and min(times) >= read_from:
-            yield session_id
+def _is_in(time: int, spans: list[list[int]]) -> bool:
+    return any(start <= time < end for start, end in spans)
 
 
 def oldest_first(due: Iterable[Due], fresh_ids: frozenset[str]) -> list[Due]:

@@ -52,7 +52,17 @@ class ConfigurationError(UserTestingError):
 
 
 class CredentialsError(UserTestingError):
-    """Raised when the token URL refuses the client, or the API refuses a fresh token."""
+    """
+    Raised when the token URL refuses the client, or the API refuses a fresh token.
+
+    Attributes:
+        status: the HTTP status.
+
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ApiUnavailable(UserTestingError):

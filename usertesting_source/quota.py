@@ -11,10 +11,15 @@ asked for. Requests of programs that we do not see show in the headers and are e
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +29,13 @@ from pyrate_limiter import Rate, RateItem, SQLiteBucket
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from .errors import Interrupted
+from .errors import ConfigurationError, Interrupted
 
-SLACK = 1.02  # two clocks never agree exactly
+SLACK = 1.02  # a request reaches the API a little later than it is sent, and not always the same little
+LEAST_SLACK_S = 0.1
 LONGEST_WAIT_S = 300.0
-CLOCK_JUMP_S = 2.0
 REFUSALS = 10  # times that a request waits out a 429 before it fails
+OWN, FOREIGN = "request", "foreign"
 
 Waiting = Callable[[float], bool]
 """Waits so many seconds, or shorter; True when a stop is asked for."""
@@ -43,15 +49,18 @@ def sleep(seconds: float) -> bool:
 
 class Quota:
     """
-    At most `limit` requests in any `period` seconds, over all processes that use the same `name`.
+    At most `limit` requests in any `period` seconds, over all processes that use the same `name` and `period`.
 
     Args:
         name: what is shared, such as base URL and client id; only its hash is written down.
-        limit: requests per period; 0: no limit.
+        limit: requests per period; 0: no limit, and no file. Processes with other limits count the same requests.
         period: in seconds.
         folder: where the shared file is; default: the user's folder of dlt.
         wait: how to wait, see `Waiting`.
-        clock: wall time in seconds, as other processes see it.
+        clock: in seconds; the same for all processes, and set by nobody (wall time is).
+
+    Raises:
+        ConfigurationError: the shared file cannot be used.
 
     """
 
@@ -62,25 +71,25 @@ class Quota:
         period: float,
         folder: Path | None = None,
         wait: Waiting = sleep,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
         self.period = period
         self.wait = wait
         self._clock = clock
-        self._window_ms = max(round(period * SLACK * 1000), 1)
-        self._skew = clock() - time.monotonic()
+        self._window_ms = round(max(period * SLACK, period + LEAST_SLACK_S) * 1000)
         self._threads = threading.Lock()
-        self._bucket = (
-            self._open(name, folder or Path(dlt.current.run_context().data_dir) / "usertesting") if limit else None
-        )
+        self._bucket = self._open(name, folder or _folder()) if limit else None
 
     def _open(self, name: str, folder: Path) -> SQLiteBucket:
-        folder.mkdir(parents=True, exist_ok=True)
-        key = f"{name} {self.limit} {self._window_ms}"
-        path = folder / f"quota_{hashlib.sha256(key.encode()).hexdigest()[:16]}.sqlite"
-        rates = [Rate(self.limit, self._window_ms)]
-        return SQLiteBucket.init_from_file(rates, db_path=str(path), use_file_lock=True)
+        key = hashlib.sha256(f"{name} {self._window_ms}".encode()).hexdigest()[:16]
+        self._path = folder / f"quota_{key}.sqlite"
+        with self._explained():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            rates = [Rate(self.limit, self._window_ms)]
+            bucket = SQLiteBucket.init_from_file(rates, db_path=str(self._path), use_file_lock=True)
+        weakref.finalize(self, bucket.close)
+        return bucket
 
     def acquire(self) -> None:
         """
@@ -88,6 +97,7 @@ class Quota:
 
         Raises:
             Interrupted: a stop was asked for while waiting.
+            ConfigurationError: the shared file cannot be used.
 
         """
         while (seconds := self._take()) > 0:
@@ -97,72 +107,85 @@ class Quota:
 
     def learn(self, status: int, headers: Mapping[str, str]) -> None:
         """Corrects the budget by what an answer says: its status and its rate limit headers."""
-        if self._bucket is None:
-            return
         reset = min(_seconds(headers.get("x-ratelimit-reset")) or self.period, self.period)
         remaining = _number(headers.get("x-ratelimit-remaining"))
         if status == 429:
-            told = _retry_after(headers.get("Retry-After"), self._clock())
-            self._block(told or _seconds(headers.get("x-ratelimit-reset")) or self.period)
+            self._block(min(_retry_after(headers) or reset, LONGEST_WAIT_S))
         elif remaining is not None:
-            said = _number(headers.get("x-ratelimit-limit")) or self.limit
-            self._enter_foreign(int(min(said, self.limit) - remaining), reset)
+            self._leave(int(remaining), reset)
 
     # -- the shared file ---------------------------------------------------------
 
     def _take(self) -> float:
         """0 when the request may go now, else the seconds until it is worth asking again."""
-        if self._bucket is None:
-            return 0.0
-        with self._threads, self._bucket.lock:
-            now = self._now_ms()
-            self._bucket.leak(now)
-            if self._bucket.put(RateItem("request", now)):
+        with self._locked() as bucket:
+            if bucket is None:
                 return 0.0
-            oldest = self._bucket.peek(self._bucket.count() - 1)
-            frees = now if oldest is None else oldest.timestamp + self._window_ms
+            now = self._now_ms(bucket)
+            bucket.leak(now)
+            if bucket.put(RateItem(OWN, now)):
+                return 0.0
+            # there is room once fewer than `limit` entries are in the window, which includes its border
+            last = bucket.peek(self.limit - 1)
+            frees = now if last is None else last.timestamp + self._window_ms + 1
             return max((frees - now) / 1000, self.period / 1000)
 
-    def _now_ms(self) -> int:
-        """Wall time; after a jump of the clock the window starts anew, full."""
-        assert self._bucket is not None
-        now = self._clock()
-        skew = now - time.monotonic()
-        newest = self._bucket.peek(0)
-        ahead = newest is not None and newest.timestamp / 1000 > now + LONGEST_WAIT_S
-        if abs(skew - self._skew) > CLOCK_JUMP_S or ahead:
-            self._bucket.flush()
-            self._fill(self.limit, round(now * 1000))
-        self._skew = skew
-        return round(now * 1000)
+    def _now_ms(self, bucket: SQLiteBucket) -> int:
+        """The time; after a start of the machine, which sets its clock back, the window begins anew, full."""
+        now = round(self._clock() * 1000)
+        newest = bucket.peek(0)
+        if newest is not None and newest.timestamp > now + (
+            LONGEST_WAIT_S * 1000 if newest.name == FOREIGN else 0
+        ):
+            bucket.flush()
+            self._fill(bucket, self.limit, now)
+        return now
 
     def _block(self, seconds: float) -> None:
-        """Nobody sends for so long."""
-        assert self._bucket is not None
-        until = round((self._clock() + min(seconds, LONGEST_WAIT_S)) * 1000)
-        with self._threads, self._bucket.lock:
-            self._bucket.flush()
-            self._fill(self.limit, until - self._window_ms)
+        """Nobody sends for so long; afterwards what was sent before still counts."""
+        with self._locked() as bucket:
+            if bucket is not None:
+                until = self._now_ms(bucket) + round(seconds * 1000)
+                bucket.leak(until)
+                self._fill(bucket, self.limit - bucket.count(), until - self._window_ms)
 
-    def _enter_foreign(self, used: int, reset: float) -> None:
-        """Enters requests that the API counted and we did not; they are forgotten when its period ends."""
-        assert self._bucket is not None
-        now = round(self._clock() * 1000)
-        with self._threads, self._bucket.lock:
-            self._bucket.leak(now)
-            foreign = used - self._bucket.count()
-            if foreign > 0:
-                self._fill(foreign, now + round(reset * 1000) - self._window_ms)
+    def _leave(self, remaining: int, reset: float) -> None:
+        """
+        Leaves room for no more than `remaining` requests.
 
-    def _fill(self, count: int, timestamp_ms: int) -> None:
-        assert self._bucket is not None
+        So requests count that the API knows of and we do not; they are forgotten when its period ends.
+        """
+        with self._locked() as bucket:
+            if bucket is not None:
+                now = self._now_ms(bucket)
+                bucket.leak(now)
+                foreign = self.limit - remaining - bucket.count()
+                self._fill(bucket, foreign, now + round(reset * 1000) - self._window_ms)
+
+    @staticmethod
+    def _fill(bucket: SQLiteBucket, count: int, timestamp_ms: int) -> None:
         for _ in range(count):
-            self._bucket.put(RateItem("foreign", timestamp_ms))
+            bucket.put(RateItem(FOREIGN, timestamp_ms))
 
-    def close(self) -> None:
-        """Closes the shared file."""
-        if self._bucket is not None:
-            self._bucket.close()  # type: ignore[no-untyped-call] # pyrate-limiter leaves it untyped
+    @contextmanager
+    def _locked(self) -> Iterator[SQLiteBucket | None]:
+        """The shared file, for this thread of this process alone; None without a limit."""
+        if self._bucket is None:
+            yield None
+            return
+        with self._explained(), self._threads, self._bucket.lock:
+            yield self._bucket
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"The file {self._path}, in which processes share the API's quota, cannot be used ({error}). Make it"
+                " and its folder writable, delete it if it is damaged (nothing else is kept there), or set"
+                " DLT_DATA_DIR to another folder."
+            ) from error
 
 
 class QuotaAdapter(HTTPAdapter):
@@ -186,6 +209,11 @@ class QuotaAdapter(HTTPAdapter):
         return response
 
 
+def _folder() -> Path:
+    """The user's own folder, not that of a project: projects with the same credentials share their quota too."""
+    return Path(os.environ.get("DLT_DATA_DIR") or dlt.current.run_context().global_dir) / "usertesting"
+
+
 def _number(value: str | None) -> float | None:
     try:
         number = float(value) if value is not None else None
@@ -202,11 +230,14 @@ def _seconds(value: str | None) -> float | None:
     return seconds or None
 
 
-def _retry_after(value: str | None, now: float) -> float | None:
-    """`Retry-After` in seconds from now: a number or an HTTP date."""
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds from now: a number, or an HTTP date by the server's own clock."""
+    value = headers.get("Retry-After")
     if (seconds := _seconds(value)) is not None or value is None:
         return seconds
     try:
-        return max(parsedate_to_datetime(value).timestamp() - now, 0.0) or None
-    except ValueError:
+        said = headers.get("Date")
+        now = parsedate_to_datetime(said) if said else datetime.now(timezone.utc)
+        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0) or None
+    except (ValueError, TypeError):  # no date, or one without its zone
         return None

@@ -27,10 +27,11 @@ from dlt.extract import DltResource
 
 from . import tables
 from .config import ALL_RESOURCES
-from .cursor import Due, compact, expand, removed
+from .cursor import Due
 from .downloads import Asked
 from .errors import ApiError, UnreadableAnswer
 from .poll import Poll, resource_state
+from .removals import compact, expand, removed
 from .videos import VideoStore
 from .walk import FIRST_PAGE, Absent, Visit, Walk, moment
 

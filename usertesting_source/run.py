@@ -270,7 +270,7 @@ class _Run:
     @property
     def is_duckdb(self) -> bool:
         """Whether the destination is DuckDB: parquet packages load twenty times faster there, and nowhere else."""
-        return self.pipeline.destination.destination_type == "dlt.destinations.duckdb"
+        return isinstance(self.pipeline.destination, dlt.destinations.duckdb)
 
     def _wait_for_duckdb(self) -> None:
         """A DuckDB file held by another program is waited for."""

@@ -37,8 +37,8 @@ class UserTestingSource(DltSource):
 @dlt.source(name="usertesting", section="usertesting", _impl_cls=UserTestingSource)
 def usertesting_source(
     credentials: UserTestingCredentials = dlt.secrets.value,
-    test_ids: Any = (),
-    workspace_ids: Any = (),
+    test_ids: Any = None,  # lists default to None: dlt would coerce a text to the type of the default
+    workspace_ids: Any = None,
     start_date: Any = None,
     base_url: str = config.BASE_URL,
     token_url: str = config.TOKEN_URL,
@@ -47,7 +47,7 @@ def usertesting_source(
     rate_period: float = 60.0,
     overlap_days: float = 15,
     quiet_test_days: float = 30,
-    resources: Any = config.DEFAULT_RESOURCES,
+    resources: Any = None,
     transcript_wait_hours: float = 72,
     transcript_chunk_chars: int = 0,
     video_bucket_url: str | None = None,
@@ -82,8 +82,8 @@ def usertesting_source(
 
     """
     chosen = config.names("resources", resources)
-    if video_bucket_url and chosen == config.DEFAULT_RESOURCES:
-        chosen = (*chosen, "session_videos")
+    if not chosen:
+        chosen = (*config.DEFAULT_RESOURCES, *(["session_videos"] if video_bucket_url else []))
     settings = Settings(
         credentials=credentials,
         test_ids=tuple(test_id.lower() for test_id in config.names("test_ids", test_ids)),

@@ -176,9 +176,7 @@ def unread_answers(detail: Row) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield task["task_type"] or "no type", answer.shape
 
 
-def transcript_row(
-    test_id: str, session_id: str, vtt: str, extracted_at: datetime, chunk_chars: int = 0
-) -> Row:
+def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: datetime, chunk_chars: int = 0) -> Row:
     """
     A row of `transcripts` with its `cues`; with `chunks` of at most `chunk_chars` characters if that is > 0.
 

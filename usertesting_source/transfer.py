@@ -80,6 +80,7 @@ class Transfer:
         attempts: requests in all, those that were answered "expired" aside.
         backoff: seconds before the second request, doubled each time.
         stopped: asked between chunks; true ends the transfer.
+
     """
 
     def __init__(

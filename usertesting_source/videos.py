@@ -37,6 +37,7 @@ class VideoJob:
     Attributes:
         ask_url: asks the API for the session's signed URL (`GET .../videoDownloadUrl`, one request). Called
             in the thread that iterates, when a slot is free, and again when the URL has expired.
+
     """
 
     test_id: str
@@ -61,6 +62,7 @@ class VideoStore:
         attempts: how often a broken download is started, and how often an expired URL is asked for.
         backoff: seconds before a broken download starts again, doubled each time.
         stop: asked often, from several threads; once it is true no download begins and the running ones end.
+
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class VideoStore:
 
         Raises:
             ConfigurationError: when it cannot be opened, written, listed or cleaned up.
+
         """
         self._bucket = None
         self.open_bucket()
@@ -100,6 +103,7 @@ class VideoStore:
             DownloadError: when it could not be stored whole; nothing is there under its name then.
             ConfigurationError: when the bucket cannot be used.
             Interrupted: when a stop is asked for.
+
         """
         with closing(self.download_all([VideoJob(test_id, session_id, ask_url)])) as results:
             outcome = next((result[1] for result in results if result), None)
@@ -109,15 +113,15 @@ class VideoStore:
             return outcome
         raise outcome
 
-    def download_all(self, jobs: Iterable[VideoJob]) -> Generator[Result | None, None, None]:
+    def download_all(self, jobs: Iterable[VideoJob | None]) -> Generator[Result | None, None, None]:
         """
         Store many videos; yields each job with its result, in the order of completion.
 
-        `jobs` may be lazy: the next one is taken when a slot is free. A result is the stored video, or the
-        `DownloadError` or `ApiError` that concerns this job alone. None is yielded while all slots are busy
-        and nothing is complete: hand it on to dlt, which then turns to other resources. After a stop (also
-        when `ask_url` raises `Interrupted`) the iteration ends early, and jobs that were not yielded are
-        still due. Closing the generator aborts what runs.
+        `jobs` may be lazy: the next one is taken when a slot is free; None in it stands for "not yet". A
+        result is the stored video, or the `DownloadError` or `ApiError` that concerns this job alone. None is
+        yielded while nothing can be started and nothing is complete: hand it on to dlt, which then turns to
+        other resources. After a stop (also when `ask_url` raises `Interrupted`) the iteration ends early, and
+        jobs that were not yielded are still due. Closing the generator aborts what runs.
 
         A file that is there already with the size that the storage announces is not transferred; its SHA-256
         is computed by reading it from the bucket.
@@ -125,6 +129,7 @@ class VideoStore:
         Raises:
             ConfigurationError: when the bucket cannot be used.
             Exception: whatever else `jobs` or `ask_url` raises, after the running downloads were yielded.
+
         """
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix=THREADS) as pool:
             slots = _Slots(self, pool, iter(jobs))
@@ -167,7 +172,7 @@ class _Task:
 class _Slots:
     """One call of `download_all`: what runs, what is to be asked for again, and what comes next."""
 
-    def __init__(self, store: VideoStore, pool: ThreadPoolExecutor, jobs: Iterator[VideoJob]) -> None:
+    def __init__(self, store: VideoStore, pool: ThreadPoolExecutor, jobs: Iterator[VideoJob | None]) -> None:
         self._store, self._pool, self._jobs = store, pool, jobs
         self._running: dict[Future[StoredVideo | Problem], _Task] = {}
         self._expired: deque[_Task] = deque()
@@ -180,7 +185,9 @@ class _Slots:
             completed = self._completed()
             yield from completed
             if self._may_begin() and len(self._running) < self._store.concurrency:
-                if unasked := self._begin():
+                running = len(self._running)
+                unasked = self._begin()
+                if unasked or len(self._running) == running:
                     yield unasked
             elif not completed:
                 wait(self._running, _TICK, FIRST_COMPLETED)
@@ -231,8 +238,11 @@ class _Slots:
         bucket = self._store.open_bucket()
         if self._expired:
             return self._expired.popleft()
-        job = next(self._jobs, None)
-        self._exhausted = job is None
+        try:
+            job = next(self._jobs)
+        except StopIteration:
+            self._exhausted = True
+            return None
         return _Task(job, self._store.transfer(bucket, job)) if job else None
 
     def _start(self, task: _Task) -> Result | None:

@@ -179,9 +179,7 @@ def _stand_in(columns: list[Column], there: Collection[str], source: exp.Table) 
 def _null_unless(column: Column, there: Collection[str]) -> exp.Expr:
     if column.name in there:
         return exp.column(column.name)
-    return exp.alias_(
-        exp.cast(exp.null(), _TYPES.get(column.data_type, "json"), dialect="duckdb"), column.name
-    )
+    return exp.alias_(exp.cast(exp.null(), _TYPES.get(column.data_type, "json"), dialect="duckdb"), column.name)
 
 
 def _quoted(node: exp.Expr, casefold: Callable[[str], str]) -> exp.Expr:
@@ -277,8 +275,8 @@ def _execute(client: SqlJobClientBase, name: str, statement: str) -> None:
         client.sql_client.execute_sql(statement)
     except DestinationException as error:
         raise DestinationError(
-            f"The view {name!r} could not be brought up to date: {_cause(error)}. If something else is called "
-            f"{name!r}, or is built on it, move it to another dataset; the data itself is loaded."
+            f"The view {name!r} could not be brought up to date: {_cause(error)}. If something of yours has this "
+            "name, rename it; if something is built on the view, drop that first. The data itself is loaded."
         ) from error
 
 

@@ -1,0 +1,115 @@
+"""
+Loads in processes of their own, which kill themselves (SIGKILL) at a chosen point.
+
+A point is a file opened for writing, moved or deleted, or a request sent: between two such points a process changes
+nothing that outlives it, apart from the insides of DuckDB. So every state that a crash can leave behind can be chosen.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dlt
+
+from usertesting_source import load, usertesting_source
+from usertesting_source.config import UserTestingCredentials
+from usertesting_source.sample_api import SampleApi
+
+WRITES = os.O_WRONLY | os.O_RDWR
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "http.client.send"}
+KILLED = -signal.SIGKILL
+
+
+@dataclass
+class Job:
+    """One load in a process of its own; `kill_at` counts points from 1, 0: it lives."""
+
+    folder: Path
+    settings: dict[str, Any]
+    chunk: int = 10
+    kill_at: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def job_of(api: SampleApi, folder: Path, *, chunk: int = 10, **settings: Any) -> Job:
+    """A load of all that `api` serves, without a quota."""
+    return Job(
+        folder,
+        {
+            "credentials": UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
+            "test_ids": api.test_ids,
+            "base_url": api.base_url,
+            "token_url": api.token_url,
+            "rate_limit": 0,
+            **settings,
+        },
+        chunk,
+    )
+
+
+def pipeline_in(folder: Path) -> dlt.Pipeline:
+    """The pipeline that a job loads with, for the test that looks at what it loaded."""
+    return dlt.pipeline(
+        "usertesting",
+        destination=dlt.destinations.duckdb(str(folder / "test.duckdb")),
+        dataset_name="usertesting",
+        pipelines_dir=str(folder / "pipelines"),
+    )
+
+
+def run(job: Job) -> tuple[int, int]:
+    """Runs a job; returns the exit code of its process, and how many points it passed (0 when it was killed)."""
+    context = multiprocessing.get_context("forkserver")  # imports once, then forks: a start costs no second
+    context.set_forkserver_preload(["killer"])
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_load, args=(job, sender))
+    process.start()
+    sender.close()
+    process.join()
+    code = process.exitcode
+    assert code is not None
+    passed = 0 if code < 0 else receiver.recv()
+    receiver.close()
+    process.close()
+    return code, passed
+
+
+def _load(job: Job, sender: Any) -> None:
+    os.chdir(job.folder)
+    os.environ.update(
+        DLT_DATA_DIR=str(job.folder / "dlt"),
+        RUNTIME__DLTHUB_TELEMETRY="false",
+        RUNTIME__REQUEST_BACKOFF_FACTOR="0.01",
+        RUNTIME__LOG_LEVEL="ERROR",
+    )
+    count = _kill_at(job.kill_at)
+    summary = load(
+        pipeline_in(job.folder), usertesting_source(**job.settings), job.chunk, raise_errors=False, **job.options
+    )
+    if summary.error is not None:
+        sys.stderr.write(f"{summary.error}\n")
+    sender.send(count())
+    sender.close()
+    sys.exit(summary.exit_code)
+
+
+def _kill_at(point: int) -> Callable[[], int]:
+    """Counts points from now on, and ends the process at the one given."""
+    passed = 0
+
+    def watch(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal passed
+        if event in CHANGES or (event == "open" and isinstance(args[2], int) and args[2] & WRITES):
+            passed += 1
+            if passed == point:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    return lambda: passed

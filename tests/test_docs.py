@@ -1,0 +1,36 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from usertesting_source.columns import TABLES
+from usertesting_source.dictionary import render
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_data_dictionary_is_fresh() -> None:
+    """docs/tables.md is what the declared columns render to."""
+    assert (ROOT / "docs/tables.md").read_text() == render()
+
+
+def test_the_readme_names_every_root_table() -> None:
+    """A table that lands is in the README's table of tables."""
+    readme = (ROOT / "README.md").read_text()
+    roots = [name for name in TABLES if "__" not in name]
+    assert [name for name in roots if f"`{name}`" not in readme] == []
+
+
+def test_the_readme_names_only_options_that_exist() -> None:
+    """Each --option that the README shows is one of load.py's or alert.py's."""
+    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text()))
+    offered = set()
+    for command in ("load", "alert"):
+        namespace: dict = {"__name__": command, "__file__": str(ROOT / f"pipelines/{command}.py")}
+        exec(compile((ROOT / f"pipelines/{command}.py").read_text(), command, "exec"), namespace)  # noqa: S102 - our own commands
+        offered |= set(re.findall(r"--[a-z][a-z-]+", CliRunner().invoke(namespace["main"], ["--help"]).output))
+    assert shown - offered <= {"--port", "--strict"}

@@ -1,0 +1,140 @@
+"""Connections to the warehouse, short ones: a DuckDB file is open only while something is read or written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from dlt import Pipeline
+from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from ..errors import ConfigurationError, DestinationError, DestinationLocked
+
+__all__ = ["Connection", "Warehouse", "batches"]
+
+Row = dict[str, Any]
+BATCH = 200
+
+
+class Connection:
+    """
+    An open connection to the dataset.
+
+    SQL here keeps to what all destinations understand; `{table}` stands for a qualified name.
+    """
+
+    def __init__(self, client: SqlJobClientBase) -> None:
+        self._client = client
+        self._columns: dict[str, list[str]] = {}
+
+    def columns(self, table: str) -> list[str]:
+        """The columns that `table` has; empty when there is no such table."""
+        if table not in self._columns:
+            ((_, found),) = self._client.get_storage_tables([table])
+            self._columns[table] = [name.lower() for name in found]
+        return self._columns[table]
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """The rows of a SELECT, by column name in lower case."""
+        with self._client.sql_client.execute_query(self._named(sql), *values) as cursor:
+            names = [column[0].lower() for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def execute(self, sql: str, *values: object) -> None:
+        """Run one statement."""
+        self._client.sql_client.execute_sql(self._named(sql), *values)
+
+    def select(self, table: str, wanted: Sequence[str], where: str, *values: object) -> list[Row]:
+        """Those `wanted` columns of `table` that exist; no row at all when the table is missing."""
+        present = [name for name in wanted if name in self.columns(table)]
+        if not present:
+            return []
+        escape = self._client.sql_client.escape_column_name
+        return self.rows(f"SELECT {', '.join(map(escape, present))} FROM {{{table}}} WHERE {where}", *values)  # noqa: S608 - names are ours, values are parameters
+
+    def _named(self, sql: str) -> str:
+        return sql.format_map(_Names(self._client))
+
+
+class _Names(dict[str, str]):
+    def __init__(self, client: SqlJobClientBase) -> None:
+        super().__init__()
+        self._client = client
+
+    def __missing__(self, table: str) -> str:
+        return self._client.sql_client.make_qualified_table_name(table)
+
+
+class Warehouse:
+    """
+    The dataset of a pipeline.
+
+    Args:
+        pipeline: only its destination and dataset are used.
+        patience: seconds to wait for a DuckDB file that another program holds.
+        wait: sleeps so many seconds; raise in it to give up early.
+
+    """
+
+    def __init__(self, pipeline: Pipeline, patience: float = 120, wait: Callable[[float], object] = time.sleep) -> None:
+        self.pipeline = pipeline
+        self._patience, self._wait = patience, wait
+
+    @contextmanager
+    def open(self) -> Iterator[Connection]:
+        """
+        A connection for a few statements.
+
+        Raises:
+            ConfigurationError: the destination is not an SQL one.
+            DestinationLocked: another program held the DuckDB file all the time.
+            DestinationError: the destination refuses the connection or a statement.
+
+        """
+        client = self._opened()
+        try:
+            yield Connection(client)
+        except DatabaseException as error:
+            raise DestinationError(f"The warehouse refuses a statement of the alerts: {error}") from error
+        finally:
+            client.__exit__(None, None, None)  # type: ignore[arg-type]  # dlt's own signature asks for an error
+
+    def _opened(self) -> SqlJobClientBase:
+        give_up = time.monotonic() + self._patience
+        while True:
+            client = self.pipeline.destination_client()
+            if not isinstance(client, SqlJobClientBase):
+                raise ConfigurationError(
+                    f"destination = {client.config.destination_type!r}: alerts need an SQL destination"
+                )
+            try:
+                client.__enter__()
+            except DestinationConnectionError as error:
+                if not _is_lock(error) or time.monotonic() >= give_up:
+                    raise _explained(error, self._patience) from error
+                self._wait(0.5)
+            else:
+                return client
+
+
+def _is_lock(error: Exception) -> bool:
+    said = str(error).lower()
+    return "lock on file" in said or "being used by another process" in said
+
+
+def _explained(error: Exception, patience: float) -> DestinationError:
+    if _is_lock(error):
+        return DestinationLocked(
+            f"Another program held the DuckDB file for {patience:.0f} seconds; close it, then run this again."
+        )
+    return DestinationError(f"The warehouse cannot be reached: {error}")
+
+
+def batches(values: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
+    """`values` in lists short enough for an IN clause."""
+    rest = list(values)
+    for start in range(0, len(rest), size):
+        yield rest[start : start + size]

@@ -1,0 +1,42 @@
+"""
+Sessions that are gone: the compact rows that the state keeps of those inside the overlap, and which of them a listing
+no longer shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .listing import Listing, milliseconds
+
+_SUMMARY = ("finishTime", "startTime", "audienceId", "status")
+
+
+def compact(summary: Mapping[str, Any]) -> list[Any]:
+    """A session's row of the listing, without the names that all rows share; what is unknown keeps its name."""
+    more = {key: value for key, value in summary.items() if key not in (*_SUMMARY, "sessionId")}
+    return [*(summary.get(key) for key in _SUMMARY), *([more] if more else [])]
+
+
+def expand(session_id: str, row: list[Any]) -> dict[str, Any]:
+    """The listing's row that `compact` made smaller."""
+    more = row[len(_SUMMARY)] if len(row) > len(_SUMMARY) else {}
+    return {"sessionId": session_id, **dict(zip(_SUMMARY, row, strict=False)), **more}
+
+
+def removed(known: Mapping[str, list[Any]], listing: Listing, border: int | None) -> Iterator[str]:
+    """
+    Ids of `known` sessions ({id: compact row}) that are gone from a listing.
+
+    Only a listing that is complete and not empty proves anything, and only for sessions that both started and finished
+    inside the part that was read: then either way of sorting would have shown them.
+    """
+    if not listing.complete or not listing.sessions:
+        return
+    read_from = max(0 if listing.back_to is None else listing.back_to, border or 0)
+    listed = {session.session_id for session in listing.sessions}
+    for session_id, row in known.items():
+        times = [time for time in map(milliseconds, row[:2]) if time is not None]
+        if session_id not in listed and times and min(times) >= read_from:
+            yield session_id
