@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -72,7 +73,7 @@ def main(to: tuple[str, ...], max_alerts: int | None, dry_run: bool, **options: 
     except AnotherRunIsActive as error:
         console.print(str(error), markup=False, soft_wrap=True)
         code = 0
-    except UserTestingError as error:
+    except (UserTestingError, ConfigurationException) as error:
         complain(error)
         if options["verbose"]:
             errors.print_exception()
@@ -194,7 +195,8 @@ class Command:
             if self.verbose:
                 console.print_json(json.dumps(payload, ensure_ascii=False))
         for message in report.told:
-            say(f"{report.channel}: {headline(message)} · {test_name(message.first)} · {message.first.session_id}")
+            where = "" if message.is_digest else f" · {test_name(message.first)} · {message.first.session_id}"
+            say(f"{report.channel}: {headline(message)}{where}")
         for line in report.errors:
             say(f"{report.channel}: {line}", "red")
         for rule, error in report.broken.items():

@@ -33,9 +33,7 @@ class FakeSlack:
         self.requests += 1
         step = self.script.pop(0) if self.script else None
         if step is not None and not isinstance(step, float):
-            given = (step,) if isinstance(step, int) else step
-            status, body, headers = given + ("error", {})[len(given) - 1 :]
-            return Response(body, status, headers)
+            return _scripted(*step) if isinstance(step, tuple) else _scripted(step)
         payload = request.get_json()
         problem = fault(payload)
         if problem:
@@ -48,6 +46,10 @@ class FakeSlack:
     def words(self) -> list[str]:
         """All that each post says."""
         return [" ".join(_texts(post)) for post in self.posts]
+
+
+def _scripted(status: int, body: str = "error", headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, headers)
 
 
 def fault(payload: dict[str, Any]) -> str | None:

@@ -249,9 +249,9 @@ def test_loads_into_the_file_that_load_makes() -> None:
 
 @pytest.fixture
 def api() -> Iterator[SampleApi]:
-    """Twenty surveys with two sessions each; the vendor's quota, its minute scaled down to a second."""
+    """Twenty surveys with two sessions each; the vendor's quota, its minute scaled down to half a second."""
     studies = [simple_study(n=2, seed=seed, newest=NOW - timedelta(hours=seed + 1)) for seed in range(20)]
-    with SampleApi(studies, rate_limit=10, rate_period=1.0) as sample:
+    with SampleApi(studies, rate_limit=10, rate_period=0.5) as sample:
         yield sample
 
 
@@ -263,7 +263,7 @@ def settings(api: SampleApi, slack: FakeSlack) -> dict[str, str]:
         "CREDENTIALS__CLIENT_ID": api.client_id,
         "CREDENTIALS__CLIENT_SECRET": api.client_secret,
         "TEST_IDS": ",".join(api.test_ids),
-        "RATE_PERIOD": "1.0",
+        "RATE_PERIOD": "0.5",
     }
     rules = {WEBHOOK: slack.url, "ALERTS__RULES__LOW_NPS__THRESHOLD": "10"}
     return {f"SOURCES__USERTESTING__{key}": value for key, value in source.items()} | rules
@@ -310,7 +310,7 @@ def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, w
     fresh = api.add_session(api.test_ids[7])
     took = wait_for(lambda: bool(slack.posts), 40)
     assert fresh in slack.words[0]
-    assert took <= 6 + 2.1 + 5
+    assert took <= 6 + 1.05 + 6
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(20) == 0
     assert len(slack.posts) == 1
@@ -319,12 +319,12 @@ def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, w
 def test_fresh_sessions_go_before_a_backfill(api: SampleApi, slack: FakeSlack, watching: subprocess.Popen[str]) -> None:
     """A session that finishes meanwhile is told while hundreds of old ones still wait."""
     wait_for(lambda: api.count("details") >= 40, 60)
-    for hours in range(300):
+    for hours in range(200):
         api.add_session(api.test_ids[0], NOW - timedelta(hours=hours + 3))
     wait_for(lambda: api.count("details") >= 70, 60)
     fresh = api.add_session(api.test_ids[5])
     wait_for(lambda: bool(slack.posts), 30)
     assert fresh in slack.words[0]
-    assert api.count("details") < 340
+    assert api.count("details") < 240
     watching.terminate()
     assert watching.wait(30) == 0

@@ -128,3 +128,15 @@ def test_building_the_source_sends_no_request(source_of, monkeypatch) -> None:
         source = source_of(api, rate_limit=10, workspace_ids=["*"])
         assert set(source.selected_resources) == set(DEFAULT_RESOURCES)
         assert api.log == []
+
+
+def test_issues_have_their_own_columns_whichever_resource_writes_them(source_of, pipeline_of, query) -> None:
+    """load_issues holds what the dictionary says, and nothing of the table whose load failed."""
+    with SampleApi([simple_study(n=2, product_type="NON_THINK_OUT_LOUD")], rate_limit=None) as api:
+        api.faults.status = {("qx_scores", api.test_ids[0]): 500}
+        api.faults.cut.add(api.state.listing(api.test_ids[0])[0].session_id)
+        pipeline = pipeline_of()
+        load(pipeline, source_of(api))
+        assert query(pipeline, "select count(*) >= 2 from load_issues") == [(True,)]
+        landed = query(pipeline, "select column_name from information_schema.columns where table_name = 'load_issues'")
+        assert {name for (name,) in landed if not name.startswith("_dlt")} == set(columns("load_issues"))

@@ -145,7 +145,9 @@ class TokenUrl:
                 response.status_code,
             )
         lifetime = body.get("expires_in")
-        return token, float(lifetime) if isinstance(lifetime, (int, float)) else DEFAULT_LIFETIME_S
+        return token, float(lifetime) if isinstance(
+            lifetime, (int, float)
+        ) and lifetime > 0 else DEFAULT_LIFETIME_S
 
     def _reason(self, body: dict[str, Any]) -> str:
         """Okta writes its refusals in two ways."""

@@ -9,7 +9,7 @@ from rich.table import Table
 from .errors import ApiError, DestinationError, UserTestingError
 from .plan import LOOK_AHEAD
 from .source import UserTestingSource
-from .walk import FIRST_PAGE
+from .visits import FIRST_PAGE
 
 
 def check_all(pipeline: dlt.Pipeline, source: UserTestingSource, console: Console) -> int:

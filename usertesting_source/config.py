@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ ALL_RESOURCES = (
 DEFAULT_RESOURCES = ("tests", "sessions", "session_details", "transcripts", "qx_scores")
 EVERY_WORKSPACE = "*"
 _WHOLE = ("rate_limit", "transcript_chunk_chars", "video_concurrency")
-_API_PATHS = ("/api", "/v1", "/v2", "/v3")
+_API_PATHS = ("/api", "/api/v1", "/api/v2", "/api/v3")
 
 
 @configspec
@@ -85,7 +85,7 @@ class Settings:
 
 def check(settings: Settings) -> Settings:
     """
-    `settings`, if they can be used.
+    `settings`, if they can be used; addresses without a slash at the end.
 
     Raises:
         ConfigurationError: names the first key that cannot.
@@ -97,7 +97,7 @@ def check(settings: Settings) -> Settings:
     _check_url("token_url", settings.token_url)
     _check_numbers(settings)
     check_resources(settings.resources, settings.video_bucket_url)
-    return settings
+    return replace(settings, base_url=settings.base_url.rstrip("/"))
 
 
 def names(key: str, value: object) -> tuple[str, ...]:

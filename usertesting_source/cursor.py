@@ -58,21 +58,18 @@ class Retry(TypedDict):
     summary: dict[str, Any]
 
 
-def retry_delay(tries: int, longest: int = LAST_RETRY) -> int:
-    """How long to wait after the try with this number (from 1): 5, 15, 45 minutes and so on, at most `longest`."""
-    return int(min(FIRST_RETRY * 3 ** min(tries - 1, 12), longest))
-
-
 def retry_after(
     before: Retry | None, time: int, now: int, why: Why, until: int, longest: int = LAST_RETRY
 ) -> Retry | None:
-    """The next try after one that went wrong at `now`; None when `until` has passed: given up."""
+    """
+    The next try after one that went wrong at `now`: 5, 15, 45 minutes later and so on, at most `longest`, and once
+    more at `until`; None when that has passed: given up.
+    """
     if now >= until:
         return None
     tries = (before["tries"] if before else 0) + 1
-    since = before["since"] if before else now
-    at = min(now + retry_delay(tries, longest), max(until, now + 1))
-    summary = before["summary"] if before else {}
+    since, summary = (before["since"], before["summary"]) if before else (now, {})
+    at = min(now + min(FIRST_RETRY * 3 ** min(tries - 1, 12), longest), until)
     return Retry(time=time, tries=tries, at=at, since=since, until=until, why=why, summary=summary)
 
 
@@ -124,8 +121,7 @@ class Cursor:
     def look(self, listing: Listing, now: int) -> None:
         """Takes a listing to work on, read back at least to `border`."""
         self._note_floor(listing)
-        # of a test that counts as having none only the first page is listed
-        self._holds = listing.gaps or self._is_barren
+        self._holds = listing.gaps or "barren" in self.state
         # a finish time in the future must not carry the cursor over everything before it
         self._newest = min(listing.newest or 0, now)
         unknown = self._note_times(listing)
@@ -143,21 +139,17 @@ class Cursor:
         What `since` leaves out stays due for a later call without it.
         """
         due = [Due(session.session_id, session.time) for session in self._open_left()]
-        due += [
-            Due(session_id, retry["time"], retry["tries"], retry["since"])
-            for session_id, retry in self.again.items()
-            if retry["at"] <= now
-        ]
+        due += [Due(i, r["time"], r["tries"], r["since"]) for i, r in self.again.items() if r["at"] <= now]
         return sorted((d for d in due if since is None or d.time >= since), key=_IN_ORDER)
 
     def is_unchanged(self, listing: Listing, now: int) -> bool:
         """Whether a first page shows that nothing came or went since all was settled."""
-        if self.state.get("total") != listing.total or self._is_lowered():
-            return False
-        if not self._was(DEEP_EVERY, now, "deep"):
+        if self.state.get("total") != listing.total or not self._was(DEEP_EVERY, now, "deep"):
             return False
         border = self._settled_before()
-        return all(session.time < border or self._is_known(session) for session in listing.sessions)
+        return not self._is_lowered() and all(
+            session.time < border or self._is_known(session) for session in listing.sessions
+        )
 
     # -- what was done -------------------------------------------------------
 
@@ -182,7 +174,7 @@ class Cursor:
         self._advance()
         if self._holds or self._open_left():
             self.state.pop("total", None)
-            self.rest(self._newest if self._is_barren else None, now, quiet_after)
+            self.rest(self._newest if "barren" in self.state else None, now, quiet_after)
             return
         self._prune()
         if listing.back_to is None or listing.back_to <= self._settled_before():
@@ -239,7 +231,7 @@ class Cursor:
         if self.state["misses"] < PROBES:
             return False
         self.state["barren"] = max(total, PROBES)
-        self._holds = True
+        self._holds = True  # nobody asks for the others, nor lists more than the first page
         return True
 
     # -- inside ----------------------------------------------------------------
@@ -247,10 +239,6 @@ class Cursor:
     @property
     def _done(self) -> list[list[int]]:
         return cast("list[list[int]]", self.state.setdefault("done", [[self._floor, self._floor]]))
-
-    @property
-    def _is_barren(self) -> bool:
-        return self.state.get("barren") is not None
 
     def _settled_before(self) -> int:
         """Everything that finished before is settled, or not wanted."""
@@ -262,8 +250,8 @@ class Cursor:
 
     def _note_floor(self, listing: Listing) -> None:
         """Follows `start_date`: remembers what it leaves behind, and goes back for what it wants anew."""
-        above = [span for span in self._done if span[0] > self._floor]
-        self.settled.update({s.session_id: s.time for s in listing.sessions if _is_in(s.time, above)})
+        for start, end in [span for span in self._done if span[0] > self._floor]:
+            self.settled.update({s.session_id: s.time for s in listing.sessions if start <= s.time < end})
         below = [span for span in self._done if span[0] <= self._floor and span[0] < span[1]]
         if not below or below[-1][1] < self._floor:
             below.append([self._floor, self._floor])
@@ -304,10 +292,6 @@ class Cursor:
 
     def _is_known(self, session: Listed) -> bool:
         return session.session_id in self.settled or session.session_id in self.again
-
-
-def _is_in(time: int, spans: list[list[int]]) -> bool:
-    return any(start <= time < end for start, end in spans)
 
 
 def oldest_first(due: Iterable[Due], fresh_ids: frozenset[str]) -> list[Due]:

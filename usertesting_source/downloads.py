@@ -11,7 +11,8 @@ from .errors import ApiError, DownloadError
 from .poll import Poll
 from .tables import video_row
 from .videos import StoredVideo, VideoJob
-from .walk import Visit, Walk
+from .visits import Visit
+from .walk import Walk
 
 
 class Asked:
@@ -21,7 +22,7 @@ class Asked:
         self._walk = walk
         self._poll = poll
         self._turns: dict[str, tuple[Visit, Due]] = {}
-        self._rows = 0
+        self._settled = 0
 
     def jobs(self) -> Iterator[VideoJob]:
         """One after the other, each when the store has a slot free."""
@@ -32,15 +33,11 @@ class Asked:
                 return
             if turn is not None:
                 yield self._job(*turn)  # type: ignore[misc] # not _END
+        self._walk.visits.cut()
 
     def _fits(self) -> bool:
-        """
-        Whether the load package takes another video.
-
-        dlt closes a resource that has yielded enough, and a download still running then would be lost; each may yield
-        two rows, one of them for `load_issues`.
-        """
-        return not self._poll.held or self._rows + 2 * (len(self._turns) + 1) <= max(self._poll.chunk, 2)
+        """Whether the load package takes another video, beside those that are still on their way."""
+        return not self._poll.held or self._settled + len(self._turns) < self._poll.chunk
 
     def _job(self, visit: Visit, due: Due) -> VideoJob:
         self._turns[due.session_id] = visit, due
@@ -49,7 +46,7 @@ class Asked:
     def settle(self, job: VideoJob, result: StoredVideo | DownloadError | ApiError) -> dict[str, Any] | None:
         """The row of a stored video; None for one that failed, which is noted."""
         turn = self._turns.pop(job.session_id)
-        self._rows += 1
+        self._settled += 1
         if isinstance(result, StoredVideo):
             self._walk.done(*turn)
             return video_row(**asdict(result))

@@ -17,6 +17,7 @@ from .times import parse_time
 PAGE = 500
 LAST_OFFSET = 10_000
 REREADS = 3
+NO_TIME = 2**62
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class ListingReader:
         return Listing(
             sessions=tuple(sorted(sessions.values(), key=lambda session: session.time, reverse=True)),
             total=walk.total or 0,
-            back_to=None if walk.ended else int(walk.oldest_page) + 1,
+            back_to=None if walk.ended else int(min(walk.oldest_page, NO_TIME)) + 1,
             complete=walk.problem is None,
             ended=walk.ended,
             problem=walk.problem and f"{walk.problem}: {len(sessions):,} of {walk.total:,} sessions listed",
@@ -169,13 +170,13 @@ class ListingReader:
         first_id = next(iter(walk.seen), None)
         fresh = {row.session_id: row for row in rows if row.session_id not in walk.seen}
         walk.seen.update(fresh)
-        walk.oldest_page = max(row.time for row in rows)
+        walk.oldest_page = max(row.time for row in rows) or walk.oldest_page
         walk.nameless |= len(rows) < len(page.rows)
         walk.empty = 0
         is_full, read = len(page.rows) >= PAGE, walk.offset + len(page.rows)
         if not fresh and (is_full or (rows[0].session_id == first_id and self._lacks(page))):
             self._end("the API repeats a page", gaps=True)
-        elif not fresh:
+        elif not fresh and len(rows) == 1:
             self._end(self._count_problem(page))
         elif not is_full and read == page.total:
             self._end(self._count_problem(page) if walk.nameless else None)
@@ -196,7 +197,7 @@ class ListingReader:
         walk.empty += 1
         if walk.offset >= page.total and walk.shared_id is not None:
             self._reread()
-        elif walk.offset >= page.total or (walk.empty > 1 and not walk.seen):
+        elif walk.offset >= page.total or (walk.empty > 1 and walk.shared_id is None):
             self._end(self._count_problem(page))
         elif walk.empty > 1:
             self._skip(page)
@@ -204,7 +205,7 @@ class ListingReader:
     def _skip(self, page: Page) -> None:
         walk = self._pass
         walk.gaps, walk.problem, walk.shared_id = True, "a page in the middle of the list is empty", None
-        walk.ended = walk.empty > 2 or walk.offset + PAGE >= page.total or walk.offset >= LAST_OFFSET
+        walk.ended = walk.offset + PAGE >= page.total or walk.offset >= LAST_OFFSET
         walk.offset = min(walk.offset + PAGE, LAST_OFFSET)
 
     def _reread(self) -> None:

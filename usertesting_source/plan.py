@@ -9,8 +9,10 @@ from typing import Any
 
 from .errors import ApiError
 from .listing import Listing
-from .poll import Poll, versioned
-from .walk import FIRST_PAGE, Walk, may_have
+from .poll import Poll
+from .research_tests import Test, may_have
+from .versions import versioned
+from .visits import FIRST_PAGE, Visits
 
 LOOK_AHEAD = 10
 PER_SESSION = ("session_details", "transcripts", "session_videos", "clips")
@@ -50,35 +52,40 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
     settings = poll.settings
     tests = [test for test in poll.tests() if not test.is_classic]
     plan = Plan(len(tests), rate_limit=settings.rate_limit, rate_period=settings.rate_period)
-    walks = [Walk(poll, name, versioned(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
-    now = poll.now()
     if poll.wishes.session_ids:
-        plan.due = {walk.resource: len(poll.wishes.session_ids) for walk in walks if walk.resource in PER_SESSION}
+        plan.due = {name: len(poll.wishes.session_ids) for name in resources if name in PER_SESSION}
         return plan
-    for test in tests[:LOOK_AHEAD]:
-        cursors = {
-            walk.resource: cursor
-            for walk in walks
-            if may_have(walk.resource, test.product_type) is not False and not (cursor := walk.cursor(test)).rests(now)
-        }
-        if not cursors:
-            plan.resting += 1
-            continue
-        try:
-            listing = poll.listing(test.test_id, FIRST_PAGE, lambda _: True)
-        except ApiError:
-            continue  # told, with all else that fails, by the resource that runs into it
-        plan.listed += 1
-        for name, cursor in cursors.items():
-            cursor.look(listing, now)
-            due = cursor.due(now, poll.wishes.since)
-            if may_have(name, test.product_type) is None:
-                due = cursor.probe(due, listing.total)
-            count = len(due) + _unread(listing) * (cursor.border is None and "barren" not in cursor.state)
-            poll.tally.due[name, test.test_id] = count
-            plan.due[name] = plan.due.get(name, 0) + count
+    visits = [Visits(poll, name, versioned(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
+    for each in visits:
+        each.forget(tests)
     poll.forgotten.clear()
+    for test in tests[:LOOK_AHEAD]:
+        awake = [
+            each for each in visits if may_have(each.resource, test) is not False and not each.rests(test)
+        ]
+        if awake:
+            _count(poll, plan, test, awake)
+        else:
+            plan.resting += 1
     return plan
+
+
+def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
+    """Adds what is due in one test."""
+    try:
+        listing = poll.listing(test.test_id, FIRST_PAGE, lambda _: True)
+    except ApiError:
+        return  # told, with all else that fails, by the resource that runs into it
+    plan.listed += 1
+    for each in visits:
+        cursor = each.cursor(test)
+        cursor.look(listing, poll.now())
+        due = cursor.due(poll.now(), poll.wishes.since)
+        if may_have(each.resource, test) is None:
+            due = cursor.probe(due, listing.total)
+        count = len(due) + _unread(listing) * (cursor.border is None and "barren" not in cursor.state)
+        poll.tally.due[each.resource, test.test_id] = count
+        plan.due[each.resource] = plan.due.get(each.resource, 0) + count
 
 
 def _unread(listing: Listing) -> int:

@@ -53,7 +53,8 @@ class Quota:
 
     Args:
         name: what is shared, such as base URL and client id; only its hash is written down.
-        limit: requests per period; 0: no limit, and no file. Processes with other limits count the same requests.
+        limit: requests per period; 0: no limit and no file, but a 429 is waited for. Processes with other limits count
+            the same requests.
         period: in seconds.
         folder: where the shared file is; default: the user's folder of dlt.
         wait: how to wait, see `Waiting`.
@@ -79,6 +80,7 @@ class Quota:
         self._clock = clock
         self._window_ms = round(max(period * SLACK, period + LEAST_SLACK_S) * 1000)
         self._threads = threading.Lock()
+        self._refused_until = 0.0  # without a bucket
         self._bucket = self._open(name, folder or _folder()) if limit else None
 
     def _open(self, name: str, folder: Path) -> SQLiteBucket:
@@ -120,7 +122,7 @@ class Quota:
         """0 when the request may go now, else the seconds until it is worth asking again."""
         with self._locked() as bucket:
             if bucket is None:
-                return 0.0
+                return max(self._refused_until - self._clock(), 0.0)
             now = self._now_ms(bucket)
             bucket.leak(now)
             if bucket.put(RateItem(OWN, now)):
@@ -144,10 +146,12 @@ class Quota:
     def _block(self, seconds: float) -> None:
         """Nobody sends for so long; afterwards what was sent before still counts."""
         with self._locked() as bucket:
-            if bucket is not None:
-                until = self._now_ms(bucket) + round(seconds * 1000)
-                bucket.leak(until)
-                self._fill(bucket, self.limit - bucket.count(), until - self._window_ms)
+            if bucket is None:
+                self._refused_until = self._clock() + seconds
+                return
+            until = self._now_ms(bucket) + round(seconds * 1000)
+            bucket.leak(until)
+            self._fill(bucket, self.limit - bucket.count(), until - self._window_ms)
 
     def _leave(self, remaining: int, reset: float) -> None:
         """
@@ -156,11 +160,12 @@ class Quota:
         So requests count that the API knows of and we do not; they are forgotten when its period ends.
         """
         with self._locked() as bucket:
-            if bucket is not None:
-                now = self._now_ms(bucket)
-                bucket.leak(now)
-                foreign = self.limit - remaining - bucket.count()
-                self._fill(bucket, foreign, now + round(reset * 1000) - self._window_ms)
+            if bucket is None:
+                return
+            now = self._now_ms(bucket)
+            bucket.leak(now)
+            foreign = self.limit - remaining - bucket.count()
+            self._fill(bucket, foreign, now + round(reset * 1000) - self._window_ms)
 
     @staticmethod
     def _fill(bucket: SQLiteBucket, count: int, timestamp_ms: int) -> None:

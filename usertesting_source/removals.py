@@ -34,9 +34,11 @@ def removed(known: Mapping[str, list[Any]], listing: Listing, border: int | None
     """
     if not listing.complete or not listing.sessions:
         return
-    read_from = max(0 if listing.back_to is None else listing.back_to, border or 0)
+    read_from = max(listing.back_to or 0, border or 0)
     listed = {session.session_id for session in listing.sessions}
     for session_id, row in known.items():
-        times = [time for time in map(milliseconds, row[:2]) if time is not None]
-        if session_id not in listed and times and min(times) >= read_from:
+        times = [milliseconds(value) for value in row[:2]]
+        if listing.back_to is not None and None in times:
+            continue  # nobody knows where it would stand
+        if session_id not in listed and all(time is None or time >= read_from for time in times):
             yield session_id

@@ -11,7 +11,8 @@ The resources: which data goes to which table, and how.
     load_issues              written by whichever resource fails
 
 A resource moves its state before it yields a row: dlt commits both together, so a row is never lost and, short of a
-crash inside a package, never fetched twice.
+crash inside a package, never fetched twice. When a load package is full, the resources end by themselves: a limit of
+dlt's would throw away what one that runs in a thread of its own yields late.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from .config import ALL_RESOURCES
 from .cursor import Due
 from .downloads import Asked
 from .errors import ApiError, UnreadableAnswer
-from .poll import Poll, resource_state
+from .issues import Issues, moment
+from .per_test import PerTest
+from .poll import Poll
 from .removals import compact, expand, removed
+from .research_tests import Test
+from .versions import resource_state
 from .videos import VideoStore
-from .walk import FIRST_PAGE, Absent, Visit, Walk, moment
+from .visits import FIRST_PAGE, Visit, Visits
+from .walk import Absent, Walk
 
 Rows = Iterator[Any]
 Row = dict[str, Any]
 Fetch = Callable[[Visit, Due], "Row | list[Row]"]
 
-ISSUE_HINTS = dlt.mark.make_hints(
-    table_name="load_issues",
-    write_disposition="merge",
-    primary_key=tables.hints("load_issues")["primary_key"],
-    columns=cast("Any", tables.columns("load_issues")),
-)
+ISSUES = "load_issues"
 
 
 class Resources:
@@ -68,62 +69,71 @@ class Resources:
             selected=name in self.poll.settings.resources,
             **tables.hints(name),
         )
+        # a table variant begins with the columns of its resource, which have no place in load_issues
+        resource.apply_hints(table_name=ISSUES, columns={}, nested_hints={}, create_table_variant=True)
+        resource.apply_hints(
+            table_name=ISSUES,
+            primary_key=tables.hints(ISSUES)["primary_key"],
+            columns=cast("Any", tables.columns(ISSUES)),
+            create_table_variant=True,
+        )
         return resource
 
     # -- from the listings ----------------------------------------------------------
 
     def tests(self) -> Rows:
         """A row per test, when something about it has changed."""
-        walk = self._walk("tests")
-        for test in walk.tests():
-            visit = walk.visit(test, FIRST_PAGE)
-            yield from self._issues(walk)
-            if visit is None and not test.is_classic:
-                yield None
-                continue
-            row = tables.test_row(
-                test.test_id,
-                test.study,
-                workspace_id=test.workspace_id,
-                session_count=visit.listing.total if visit else None,
-                last_finish_time=moment(visit.listing.newest) if visit else None,
-            )
-            if visit:
-                visit.cursor.rest(visit.listing.newest, self.poll.now(), walk.quiet_after)
-            state = walk.state["tests"].setdefault(test.test_id, {})
-            if state.get("row") == (mark := _mark(row)):
-                yield None
-                continue
-            state["row"] = mark
-            self.poll.succeeded("tests")
+        visits = Visits(self.poll, "tests", self._state("tests"))
+        for test in visits.tests():
+            visit = visits.visit(test, FIRST_PAGE)
+            yield from self._told(visits.issues)
+            row = self._test_row(visits, test, visit) if visit or test.is_classic else None
+            if row:
+                self.poll.asked("tests", test.test_id)
+                self.poll.succeeded("tests")
             yield row
-        self._finish(walk)
+        visits.finish()
+
+    def _test_row(self, visits: Visits, test: Test, visit: Visit | None) -> Row | None:
+        """A test's row; None when it is as it was."""
+        row = tables.test_row(
+            test.test_id,
+            test.study,
+            workspace_id=test.workspace_id,
+            session_count=visit.listing.total if visit else None,
+            last_finish_time=moment(visit.listing.newest) if visit else None,
+        )
+        if visit:
+            visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
+        state, mark = visits.state(test), _mark(row)
+        if state.get("row") == mark:
+            return None
+        state["row"] = mark
+        return row
 
     def sessions(self) -> Rows:
         """A row per session that is new, changed, gone, or back."""
-        walk = self._walk("sessions")
-        for visit in walk.visits():
-            rows = list(self._session_rows(walk, visit)) if visit else []
-            yield from self._issues(walk)
-            if not rows:
-                yield None
-                continue
-            self.poll.succeeded("sessions", len(rows))
-            yield rows
-        self._finish(walk)
+        visits = Visits(self.poll, "sessions", self._state("sessions"))
+        for visit in visits.each():
+            rows = list(self._session_rows(visits, visit)) if visit else []
+            yield from self._told(visits.issues)
+            if visit and rows:
+                self.poll.asked("sessions", visit.test.test_id, len(rows))
+                self.poll.succeeded("sessions", len(rows))
+            yield rows or None
+        visits.finish()
 
-    def _session_rows(self, walk: Walk, visit: Visit) -> Rows:
+    def _session_rows(self, visits: Visits, visit: Visit) -> Rows:
         """The rows of one test; the state keeps a compact row of each session inside the overlap."""
         cursor, listing, now = visit.cursor, visit.listing, self.poll.now()
-        if wanted := self.poll.wishes.session_ids:
-            listed = (session for session in listing.sessions if session.session_id in wanted)
-            yield from (tables.session_row(visit.test.test_id, session.summary) for session in listed)
+        if self.poll.wishes.session_ids:
+            yield from self._wanted_rows(visit)
             return
         known: dict[str, list[Any]] = cursor.state.setdefault("rows", {})
         gone: dict[str, int] = cursor.state.setdefault("gone", {})
         test_id = visit.test.test_id
         due = {d.session_id for d in cursor.due(now, self.poll.wishes.since)}
-        self.poll.sight(walk.resource, test_id, len(due))
+        self.poll.sight("sessions", test_id, len(due))
         for session in listing.sessions:
             row, before = compact(session.summary), known.get(session.session_id)
             back = gone.pop(session.session_id, None) is not None
@@ -134,11 +144,21 @@ class Resources:
         for session_id in removed(known, listing, cursor.border):
             if session_id not in gone:
                 gone[session_id] = now
-                yield tables.session_row(test_id, expand(session_id, known[session_id]), removed_at=moment(now))
-        cursor.finish(listing, now, walk.quiet_after)
+                yield tables.session_row(
+                    test_id, expand(session_id, known[session_id]), removed_at=moment(now)
+                )
+        cursor.finish(listing, now, visits.quiet_after)
         for session_id in known.keys() - cursor.settled.keys():
             del known[session_id]
             gone.pop(session_id, None)
+
+    def _wanted_rows(self, visit: Visit) -> Rows:
+        """Rows of sessions that were asked for by name."""
+        for session in visit.listing.sessions:
+            key = "sessions", session.session_id
+            if session.session_id in self.poll.wishes.session_ids and key not in self.poll.served:
+                self.poll.served.add(key)
+                yield tables.session_row(visit.test.test_id, session.summary)
 
     # -- one request per session ------------------------------------------------------
 
@@ -179,44 +199,42 @@ class Resources:
 
     def _each(self, name: str, fetch: Fetch, absent: Absent = "failed") -> Rows:
         """Asks for every due session, and yields what comes; what fails is noted, and the rest goes on."""
-        walk = self._walk(name, absent)
+        walk = Walk(self.poll, name, self._state(name), absent)
         for turn in walk.due():
-            yield from self._issues(walk)
-            if turn is None:
-                yield None
-                continue
-            rows = None
-            with self.poll.guard():
-                try:
-                    rows = fetch(*turn)
-                except ApiError as error:
-                    walk.failed(*turn, error)
-                else:
-                    walk.done(*turn)
-            yield rows or None
-        yield from self._issues(walk)
+            yield from self._told(walk.visits.issues)
+            yield self._answer(walk, fetch, *turn) if turn else None
+        yield from self._told(walk.visits.issues)
+
+    def _answer(self, walk: Walk, fetch: Fetch, visit: Visit, due: Due) -> Row | list[Row] | None:
+        """What the API says about a session; None when it says nothing."""
+        rows = None
+        with self.poll.guard():
+            try:
+                rows = fetch(visit, due)
+            except ApiError as error:
+                walk.failed(visit, due, error)
+            else:
+                walk.done(visit, due)
+        return rows or None
 
     def session_videos(self) -> Rows:
         """A row per video, once it is stored completely; several are downloaded at a time."""
-        walk = self._walk("session_videos", "waiting")
+        walk = Walk(self.poll, "session_videos", self._state("session_videos"), "waiting")
         settings, asked = self.poll.settings, Asked(walk, self.poll)
         store = VideoStore(
             settings.video_bucket_url or "", settings.video_concurrency, stop=lambda: self.poll.stop.asked
         )
         results = store.download_all(asked.jobs())
-        while True:
+        while self.poll.error is None:
             result = None
             with self.poll.guard():
                 try:
                     result = next(results)
                 except StopIteration:
                     break
-            yield from self._issues(walk)
-            if self.poll.error is not None:
-                break
-            row = asked.settle(*result) if result else None
-            yield row
-        yield from self._issues(walk)
+            yield from self._told(walk.visits.issues)
+            yield asked.settle(*result) if result else None
+        yield from self._told(walk.visits.issues)
 
     # -- one request per test -----------------------------------------------------------
 
@@ -224,12 +242,9 @@ class Resources:
         """A row per task group of an interaction test, when its score has changed."""
 
         def fetch(visit: Visit) -> list[Row]:
-            rows = tables.qx_score_rows(visit.test.test_id, self.poll.api.qx_scores(visit.test.test_id), _now())
-            marks: dict[str, str] = visit.cursor.state.setdefault("marks", {})
-            changed = {row["task_group_id"]: _mark({**row, "extracted_at": None, "completes": None}) for row in rows}
-            news = [row for row in rows if marks.get(row["task_group_id"]) != changed[row["task_group_id"]]]
-            marks.update(changed)
-            return news
+            payload, now = self.poll.api.qx_scores(visit.test.test_id), self.poll.now()
+            rows = tables.qx_score_rows(visit.test.test_id, payload, cast("datetime", moment(now)))
+            return list(_news(rows, visit.cursor.state.setdefault("marks", {}), now, self.poll.wishes.full))
 
         yield from self._per_test("qx_scores", fetch)
 
@@ -244,37 +259,43 @@ class Resources:
 
     def _per_test(self, name: str, fetch: Callable[[Visit], list[Row]]) -> Rows:
         """Asks once per test, when its sessions have changed since."""
-        walk = self._walk(name, "none")
-        for visit in walk.visits(FIRST_PAGE):
-            yield from self._issues(walk)
+        asks = PerTest(self.poll, name, self._state(name))
+        for visit in asks.due():
+            yield from self._told(asks.visits.issues)
             rows: list[Row] = []
-            if visit is not None and walk.has_news(visit):
+            if visit is not None:
                 with self.poll.guard():
                     try:
                         rows = fetch(visit)
                     except ApiError as error:
-                        walk.failed_test(visit, error)
+                        asks.failed(visit, error)
                     else:
-                        walk.done_test(visit, len(rows))
+                        asks.done(visit, len(rows))
             yield rows or None
-        yield from self._issues(walk)
-        self._finish(walk)
+        yield from self._told(asks.visits.issues)
 
     # -- common to all ----------------------------------------------------------------------
 
-    def _walk(self, name: str, absent: Absent = "failed") -> Walk:
-        if not self.poll.held and name in self.poll.finished:
-            self.poll.begin(self.poll.wishes)
-        return Walk(self.poll, name, resource_state(name), absent)
+    def _state(self, name: str) -> dict[str, Any]:
+        self.poll.join(name)
+        return resource_state(name)
 
-    def _issues(self, walk: Walk) -> Rows:
-        for issue in walk.told():
+    def _told(self, issues: Issues) -> Rows:
+        for issue in issues.take():
             self.poll.has_rows = True
-            yield dlt.mark.with_hints(issue, ISSUE_HINTS, create_table_variant=True)
+            yield dlt.mark.with_table_name(issue, ISSUES)
 
-    def _finish(self, walk: Walk) -> None:
-        if not self.poll.ends:
-            self.poll.finished.add(walk.resource)
+
+def _news(rows: list[Row], marks: dict[str, list[Any]], now: int, full: bool) -> Rows:
+    """Scores that have changed; when everything is wanted anew also the others, under the time they came with."""
+    for row in rows:
+        mark, group = _mark({**row, "extracted_at": None, "completes": None}), row["task_group_id"]
+        before = marks.get(group)
+        if before is None or before[0] != mark:
+            marks[group] = [mark, now]
+            yield row
+        elif full:
+            yield {**row, "extracted_at": moment(before[1])}
 
 
 def _mark(row: Row) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def parse_time(value: object) -> datetime | None:
@@ -14,8 +17,16 @@ def parse_time(value: object) -> datetime | None:
 
     Strings without an offset are taken as UTC, as the API documents its times.
     """
-    if isinstance(value, datetime):
-        return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    try:
+        moment = value if isinstance(value, datetime) else _read(value)
+        if moment is None:
+            return None
+        return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _read(value: object) -> datetime | None:
     match = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         return None
@@ -23,11 +34,8 @@ def parse_time(value: object) -> datetime | None:
     clock = clock if clock.count(":") == 2 else f"{clock}:00"
     offset = "+00:00" if offset in (None, "Z", "z") else offset
     offset = offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
-    try:
-        moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset}")
-        return moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
+    # Python 3.10 reads neither `Z` nor a fraction of any length
+    return datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset}")
 
 
 def iso(moment: datetime | None) -> str | None:

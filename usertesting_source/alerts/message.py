@@ -15,6 +15,7 @@ __all__ = [
     "QUOTE_CHARS",
     "Message",
     "Style",
+    "as_uncertain",
     "cut",
     "digest",
     "group",

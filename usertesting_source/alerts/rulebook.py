@@ -35,8 +35,8 @@ def active_rules() -> list[Rule]:
 def _built_in() -> Iterator[Rule]:
     for rule_id, (enabled, severity, _, make) in _RULES.items():
         key = f"{SECTION}.{rule_id}"
-        check = make(key) if settings.flag(f"{key}.enabled", enabled) else None
-        if check:
+        check = make(key)
+        if settings.flag(f"{key}.enabled", enabled) and check:
             yield Rule(rule_id, _severity(key, severity), check, needs_pace=rule_id == "slow_task")
 
 

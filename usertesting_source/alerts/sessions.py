@@ -101,7 +101,7 @@ def _read(db: Connection, ids: list[str], now: datetime, pace: bool) -> Iterator
     tasks = _by_session(_of(db, "session_details__tasks", _TASK, ids))
     groups = _by_session(_of(db, "session_details__task_groups", _GROUP, ids))
     spoken = _by_session(_of(db, "transcripts", ("session_id", "transcript_plain_text"), ids))
-    cues = _by_session(_of(db, "transcripts__cues", ("session_id", "start_ms", "text"), ids))
+    cues = _by_session(_of(db, "transcripts__cues", ("session_id", "start_ms", "end_ms", "speaker", "text"), ids))
     usual = _pace(db, sorted({row["test_id"] for row in details}), now) if pace else {}
     for row in details:
         session_id = row["session_id"]

@@ -45,7 +45,11 @@ class Connection:
 
     def execute(self, sql: str, *values: object) -> None:
         """Run one statement."""
-        self._client.sql_client.execute_sql(self._named(sql), *values)
+        written = self._named(sql).split("%s")
+        # as a parameter, BigQuery takes no null: its type is not known
+        marks = ["NULL" if value is None else "%s" for value in values]
+        statement = "".join(part + mark for part, mark in zip(written, [*marks, ""], strict=True))
+        self._client.sql_client.execute_sql(statement, *(value for value in values if value is not None))
 
     def select(self, table: str, wanted: Sequence[str], where: str, *values: object) -> list[Row]:
         """Those `wanted` columns of `table` that exist; no row at all when the table is missing."""

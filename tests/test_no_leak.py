@@ -1,0 +1,174 @@
+"""No secret and no signed URL gets out: not into a log, an error, a trace, a state, a file or a table."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import dlt
+import pyarrow.parquet as pq
+import pytest
+
+import usertesting_source
+from usertesting_source import ApiUnavailable, CredentialsError, load
+from usertesting_source.config import ALL_RESOURCES
+from usertesting_source.sample_api import SampleApi, simple_study
+
+SECRET, WRONG_SECRET = "sample-s3cret-of-the-client", "another-s3cret-that-is-wrong"
+PACKAGE = str(Path(usertesting_source.__file__).parent)
+
+
+@contextmanager
+def everything_logged() -> Iterator[io.StringIO]:
+    """What all loggers say from DEBUG on."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    loggers = [logging.getLogger(), logging.getLogger("dlt")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield text
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what caused it or was being handled."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        if (one := waiting.pop()) is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__, getattr(one, "exception", None)]
+
+
+def frames(trace: TracebackType | None) -> Iterator[str]:
+    """The local variables of our functions, as error trackers send them."""
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.startswith(PACKAGE):
+            yield repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+
+
+def told(error: BaseException) -> str:
+    """All that an error and its causes tell."""
+    parts = ["".join(traceback.format_exception(error))]
+    for one in chain(error):
+        parts += [str(one), repr(one), repr(vars(one)), *frames(one.__traceback__)]
+    return "\n".join(parts)
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every file as text, unpacked."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.suffix == ".mp4":
+            continue
+        data = path.read_bytes()
+        if path.suffix == ".parquet" and data.endswith(b"PAR1"):  # else it was never finished
+            yield str(path), str(pq.read_table(path).to_pylist())
+        yield str(path), (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("latin-1")
+
+
+def tables_of(pipeline: dlt.Pipeline) -> Iterator[tuple[str, str]]:
+    """Every table of the warehouse, dlt's own included, as text."""
+    with pipeline.sql_client() as client:
+        names = client.execute_sql("select table_schema, table_name from information_schema.tables")
+        for schema, name in names or []:
+            yield f"table {name}", str(client.execute_sql(f'select * from "{schema}"."{name}"'))
+
+
+@pytest.fixture
+def api() -> Iterator[SampleApi]:
+    newest = datetime.now(timezone.utc) - timedelta(hours=1)
+    study = simple_study(n=6, product_type="THINK_OUT_LOUD", newest=newest)
+    with SampleApi([study], rate_limit=None, client_secret=SECRET, video_bytes=5000) as api:
+        issue = api.tokens.issue
+        api.issued = []  # type: ignore[attr-defined] # for this test
+
+        def remember(*arguments: Any) -> str:
+            api.issued.append(issue(*arguments))  # type: ignore[attr-defined] # as above
+            return api.issued[-1]  # type: ignore[attr-defined,no-any-return] # as above
+
+        api.tokens.issue = remember  # type: ignore[method-assign] # to know them all
+        yield api
+
+
+def trouble(api: SampleApi) -> None:
+    """Most of what can go wrong for single sessions."""
+    ids = [session.session_id for session in api.state.listing(api.test_ids[0])]
+    api.faults.status = {("details", ids[0]): 500, ("transcript", ids[1]): 404, ("video_url", ids[2]): 503}
+    api.faults.cut, api.faults.html, api.faults.truncated = {ids[3]}, {ids[4]}, {ids[5]}
+    api.faults.drop_every = 9
+    api.faults.media_cut, api.faults.media_down = 2, 1
+
+
+def test_nothing_gets_out(
+    api: SampleApi, source_of, pipeline_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    """Loads at log level DEBUG with failures of every kind, videos included, then every way to end with an error."""
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_ID", api.client_id)
+    monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET", SECRET)
+    options: dict[str, Any] = {
+        "credentials": dlt.secrets.value,
+        "rate_limit": 10_000,
+        "resources": ALL_RESOURCES,
+        "video_bucket_url": (tmp_path / "videos").as_uri(),
+    }
+    pipeline = pipeline_of()
+    with everything_logged() as log:
+        trouble(api)
+        first = load(pipeline, source_of(api, **options), raise_errors=False)
+        api.faults.clear()
+        again = source_of(api, **options)
+        again.poll.api.workspaces()
+        api.revoke_tokens()
+        last = load(pipeline, again, full=True)
+
+        errors: list[BaseException] = []
+        api.faults.status = {api.test_ids[0]: 401}
+        for run in (load, lambda pipeline, source: pipeline.run(source)):
+            with pytest.raises(Exception, match="401") as caught:
+                run(pipeline, source_of(api, **options))  # type: ignore[operator] # both take these
+            errors.append(caught.value)
+        api.faults.clear()
+        monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET", WRONG_SECRET)
+        with pytest.raises(CredentialsError) as refused:
+            load(pipeline, source_of(api, **options))
+        gone = source_of(api, **options)
+        api.stop()
+        with pytest.raises(ApiUnavailable) as unreachable:
+            load(pipeline, gone)
+        errors += [refused.value, unreachable.value]
+
+    assert first.tally.failed
+    assert last.rows["session_videos"] == len(list((tmp_path / "videos").rglob("*.mp4"))) == 6
+    printed = capfd.readouterr()
+    places = [
+        ("the log", log.getvalue()),
+        ("the output", printed.out + printed.err),
+        *((f"error {type(error).__name__}", told(error)) for error in errors),
+        *tables_of(pipeline),
+        *files_below(tmp_path),
+    ]
+    hidden = {"X-Amz-": "X-Amz-", "a secret": SECRET, "a wrong secret": WRONG_SECRET}
+    hidden |= {f"token {number}": token for number, token in enumerate(api.issued)}  # type: ignore[attr-defined] # see above
+    assert [(place, name) for place, text in places for name, value in hidden.items() if value in text] == []
+    names = [place for place, _ in places]
+    assert any("quota_" in name for name in names)
+    assert any("trace.pickle" in name for name in names)
+    assert "table session_videos" in names
+    assert "/videoDownloadUrl" in log.getvalue()

@@ -1,0 +1,220 @@
+"""
+The load packages of one pipeline: filled, committed, and what an earlier run left of them.
+
+What dlt raises on the way becomes our errors here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.exceptions import SignalReceivedException
+from dlt.extract import DltSource
+from dlt.extract.exceptions import ResourceExtractionError
+from dlt.pipeline.exceptions import PipelineStepFailed
+from filelock import FileLock, Timeout
+
+from .errors import AnotherRunIsActive, DestinationError, DestinationLocked, UserTestingError
+from .stop import Stop
+from .summary import Watcher
+from .views import create_views
+
+LOCK_PATIENCE_S = 120.0
+STOP_PATIENCE_S = 10.0
+LOCKED = ("Could not set lock", "Conflicting lock", "being used by another process")
+
+
+class Packages:
+    """
+    See the module.
+
+    Args:
+        pipeline: any dlt pipeline.
+        watcher: hears of commits, and of a destination that is busy.
+        stop: shortens the wait for a busy destination.
+        complain: is told what fails without stopping the run.
+
+    Attributes:
+        committed: how many.
+
+    """
+
+    def __init__(
+        self, pipeline: dlt.Pipeline, watcher: Watcher, stop: Stop, complain: Callable[[str], None]
+    ) -> None:
+        self.committed = 0
+        self._pipeline = pipeline
+        self._watcher = watcher
+        self._stop = stop
+        self._complain = complain
+        self._viewed: str | None = None
+
+    def state(self, source: DltSource) -> dict[str, Any]:
+        """The state that dlt keeps of each resource of a source, by name."""
+        sources: dict[str, Any] = self._pipeline.state.get("sources", {})
+        resources: dict[str, Any] = sources.get(source.name, {}).get("resources", {})
+        return resources
+
+    def finish_pending(self) -> Counter[str]:
+        """Commits what an earlier run fetched and could not load; returns rows by table."""
+        self._undo_wreckage()
+        return self.commit() if self._pipeline.has_pending_data else Counter()
+
+    def _undo_wreckage(self) -> None:
+        """
+        Takes back packages that a killed process left half-way, state included: they are fetched again.
+
+        dlt would go on with them, but loads rows twice when it was killed right after a commit of the destination, and
+        misses the state when it was killed before that was saved.
+        """
+        normalized = self._pipeline.list_normalized_load_packages()
+        jobs = [self._pipeline.get_load_package_info(load_id).jobs for load_id in normalized]
+        if self._pipeline.list_extracted_load_packages() or any(job["started_jobs"] for job in jobs):
+            with destination_errors(self._pipeline):
+                self._pipeline.abort_packages()
+
+    def sync(self) -> None:
+        """Fetches the state from the destination, on a machine that has none or an older one."""
+        with destination_errors(self._pipeline):
+            self._wait_for_duckdb()
+            if self._pipeline.config.restore_from_destination:
+                self._pipeline.sync_destination()
+
+    def extract(self, source: DltSource) -> None:
+        """Fills a package."""
+        with destination_errors(self._pipeline):
+            file_format = "parquet" if self._is_duckdb else None
+            self._pipeline.extract(source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
+
+    def commit(self) -> Counter[str]:
+        """Normalises and loads what was extracted, whatever asks for a stop meanwhile; returns rows by table."""
+        with destination_errors(self._pipeline):
+            normalized = self._pipeline.normalize()
+            if not self._pipeline.has_pending_data:
+                return Counter()
+            self._wait_for_duckdb()
+            self._pipeline.load()
+        self._create_views()
+        counts = normalized.row_counts if normalized else {}
+        rows = Counter(
+            {name: count for name, count in counts.items() if not name.startswith("_dlt") and count}
+        )
+        self.committed += 1
+        self._watcher.committed(rows)
+        return rows
+
+    def _create_views(self) -> None:
+        """Views can only change with the first package of a run, and with the schema; without them all else works."""
+        version = self._pipeline.default_schema.version_hash
+        if version == self._viewed:
+            return
+        self._viewed = version
+        try:
+            create_views(self._pipeline)
+        except DestinationError as error:
+            self._complain(str(error))
+
+    @property
+    def _is_duckdb(self) -> bool:
+        """Whether the destination is DuckDB: parquet packages load twenty times faster there, and nowhere else."""
+        return isinstance(self._pipeline.destination, dlt.destinations.duckdb)
+
+    def _wait_for_duckdb(self) -> None:
+        """A DuckDB file held by another program is waited for."""
+        if not self._is_duckdb:
+            return
+        began = time.monotonic()
+        while True:
+            try:
+                with self._pipeline.sql_client():
+                    return
+            except Exception as error:
+                patience = STOP_PATIENCE_S if self._stop.asked else LOCK_PATIENCE_S
+                if not _is_locked(str(error)) or time.monotonic() - began >= patience:
+                    raise
+            self._watcher.blocked("another program holds the DuckDB file")
+            time.sleep(1.0)
+
+
+@contextmanager
+def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Turns what dlt raises into our errors: our own ones inside, a locked file, or else the destination's."""
+    try:
+        yield
+    except UserTestingError:
+        raise
+    except Exception as error:
+        for kind in (UserTestingError, KeyboardInterrupt):
+            if (inside := _find(error, kind)) is not None:
+                raise inside from None
+        if _find(error, (ResourceExtractionError, SignalReceivedException)) is not None:
+            raise
+        text = _root(error)
+        if _is_locked(text):
+            raise DestinationLocked(
+                f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
+                f" notebook, a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
+            ) from error
+        step = error.step if isinstance(error, PipelineStepFailed) else "load"
+        raise DestinationError(
+            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was"
+            " fetched is kept, and finished first by the next run."
+        ) from error
+
+
+def _is_locked(text: str) -> bool:
+    return any(sign in text for sign in LOCKED)
+
+
+def _find(error: BaseException | None, kind: Any) -> Any:
+    """The first exception of a kind in a chain of causes."""
+    while error is not None and not isinstance(error, kind):
+        error = getattr(error, "exception", None) or error.__cause__ or error.__context__
+    return error
+
+
+def _root(error: BaseException) -> str:
+    inner: Any = getattr(error, "exception", None)
+    return _root(inner) if isinstance(inner, BaseException) else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def run_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """
+    One run per pipeline and machine.
+
+    Raises:
+        AnotherRunIsActive: there is one.
+
+    """
+    folder = Path(pipeline.pipelines_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f".{pipeline.pipeline_name}.usertesting.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise AnotherRunIsActive(
+            f"Pipeline `{pipeline.pipeline_name}` is running on this machine already; this run has nothing to do."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def own_signals(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Keeps dlt from taking the signals in normalise and load: it would leave the package half way."""
+    runtime = pipeline.runtime_config
+    before = runtime.intercept_signals
+    runtime.intercept_signals = False
+    try:
+        yield
+    finally:
+        runtime.intercept_signals = before
