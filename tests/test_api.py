@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -27,6 +28,7 @@ from usertesting_source.quota import Quota
 from usertesting_source.sample_api import Request, SampleApi, Study, Workspace, simple_study
 from usertesting_source.sample_api.replies import Refused, Reply, as_json, legacy_refusal, page, refusal
 from usertesting_source.sample_api.studies import DESIGN, RESEARCH, uid
+from usertesting_source.source import UserTestingSource
 from usertesting_source.stop import Stop
 
 STUDY = simple_study(n=5, product_type="THINK_OUT_LOUD", workspace_id=RESEARCH)
@@ -185,12 +187,15 @@ def test_a_429_that_never_ends_is_given_up(api: SampleApi) -> None:
     """After ten waits, which take no time here; the message says who must be at it."""
     api.faults.storm = inf
     now = [0.0]
-    quota = Quota(
-        "n", 0, 60.0, wait=lambda seconds: bool(now.append(now[-1] + seconds)), clock=lambda: now[-1]
-    )
+
+    def wait(seconds: float) -> bool:
+        now.append(now[-1] + seconds)
+        return False
+
+    quota = Quota("n", 0, 60.0, wait=wait, clock=lambda: now[-1])
     results = ResultsApi(api.base_url, Bearer(api.base_url, token=api.access_token()), quota)
     with pytest.raises(
-        RateLimited, match="another program uses up the quota .* or lower `sources.usertesting.rate_"
+        RateLimited, match=r"another program uses up the quota .* or lower `sources.usertesting.rate_"
     ):
         results.session_details(SESSION)
     assert api.count(status=429) == 11
@@ -361,7 +366,7 @@ def test_a_workspace_that_is_not_visible_concerns_itself_alone(api: SampleApi, s
 
 def test_what_the_legacy_api_says_is_passed_on(api: SampleApi) -> None:
     """Its envelope is another."""
-    with pytest.raises(BadRequest, match="workspace abc .400: Not a valid UUID"):
+    with pytest.raises(BadRequest, match=r"workspace abc \(400: Not a valid UUID"):
         list(results_of(api).studies("abc"))
     with (
         answering(legacy_refusal(403, "No plan")) as gone,
@@ -370,7 +375,7 @@ def test_what_the_legacy_api_says_is_passed_on(api: SampleApi) -> None:
         results_of(gone).workspaces()
 
 
-def test_a_legacy_api_that_wants_a_token_header_gets_one(source_of) -> None:
+def test_a_legacy_api_that_wants_a_token_header_gets_one(source_of: Callable[..., UserTestingSource]) -> None:
     """Bearer is tried first, and afterwards no longer waited for; v2 and v3 never see that header."""
     workspaces = [Workspace(RESEARCH, "Research")]
     with SampleApi([STUDY], rate_limit=None, legacy_auth="token", workspaces=workspaces) as api:

@@ -20,8 +20,10 @@ from usertesting_source.errors import ApiUnavailable, CredentialsError, Interrup
 from usertesting_source.sample_api import Request as Seen
 from usertesting_source.sample_api import SampleApi, simple_study
 from usertesting_source.sample_api.replies import Refused, Reply, as_json
+from usertesting_source.source import UserTestingSource
 from usertesting_source.stop import Stop
 
+SourceOf = Callable[..., UserTestingSource]
 STUDY = simple_study(n=10)
 SESSIONS = [session.session_id for session in STUDY.sessions]
 
@@ -47,7 +49,7 @@ def token_url(api: SampleApi, secret: str | None = None, **options: Any) -> Toke
 # -- renewal -------------------------------------------------------------------------
 
 
-def test_eight_threads_buy_one_token(source_of) -> None:
+def test_eight_threads_buy_one_token(source_of: SourceOf) -> None:
     """They all wait for the first."""
     with SampleApi([STUDY], rate_limit=None) as api:
         api.faults.latency = 0.05
@@ -69,7 +71,7 @@ def test_a_token_is_renewed_before_it_ends(lifetime: float, renewed_after: float
     assert bearer.token() == "b"
 
 
-def test_tokens_that_end_early_are_replaced(source_of) -> None:
+def test_tokens_that_end_early_are_replaced(source_of: SourceOf) -> None:
     """Each works for 20 requests: 50 sessions cost two more tokens, and no session is lost."""
     with SampleApi([STUDY], rate_limit=None, token_requests=20) as api:
         results = source_of(api).poll.api
@@ -77,7 +79,7 @@ def test_tokens_that_end_early_are_replaced(source_of) -> None:
         assert (api.count("token"), api.count("details", 401)) == (3, 2)
 
 
-def test_a_revoked_token_is_replaced_once_for_all_threads(source_of) -> None:
+def test_a_revoked_token_is_replaced_once_for_all_threads(source_of: SourceOf) -> None:
     """Eight threads are refused together, one of them buys the new token."""
     with SampleApi([STUDY], rate_limit=None) as api:
         results = source_of(api).poll.api
@@ -88,7 +90,7 @@ def test_a_revoked_token_is_replaced_once_for_all_threads(source_of) -> None:
         assert (api.count("token"), api.count("details", 200)) == (2, 9)
 
 
-def test_a_new_token_that_is_refused_ends_it(source_of) -> None:
+def test_a_new_token_that_is_refused_ends_it(source_of: SourceOf) -> None:
     """One renewal, one more try, then an error that says what to check."""
     with SampleApi([STUDY], rate_limit=None) as api:
         api.faults.status[SESSIONS[0]] = 401
@@ -100,7 +102,7 @@ def test_a_new_token_that_is_refused_ends_it(source_of) -> None:
         assert caught.value.status == 401
 
 
-def test_a_ready_token_that_ended_names_the_remedy(source_of) -> None:
+def test_a_ready_token_that_ended_names_the_remedy(source_of: SourceOf) -> None:
     """It cannot be renewed: one request, no retry."""
     with SampleApi([STUDY], rate_limit=None) as api:
         results = source_of(
@@ -127,7 +129,7 @@ def test_a_token_url_that_is_down_for_a_while_is_waited_for() -> None:
         assert token.startswith("eyJ")
 
 
-def test_a_token_url_that_stays_down_is_unavailable(source_of) -> None:
+def test_a_token_url_that_stays_down_is_unavailable(source_of: SourceOf) -> None:
     """So is one that cannot be reached; neither is a matter of the credentials."""
     with SampleApi([STUDY]) as api:
         api.faults.token_down = inf
@@ -234,7 +236,7 @@ def test_the_token_goes_to_the_api_alone(url: str) -> None:
 
 
 def test_the_token_url_sees_no_token_and_netrc_is_not_read(
-    source_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source_of: SourceOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A ~/.netrc entry for the host changes nothing: no Authorization header there, ours at the API."""
     netrc = tmp_path / "netrc"

@@ -11,6 +11,7 @@ import requests
 from usertesting_source import load
 from usertesting_source.columns import columns
 from usertesting_source.config import DEFAULT_RESOURCES
+from usertesting_source.errors import ConfigurationError
 from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies, simple_study
 from usertesting_source.sample_api.studies import TASK_TYPES
 
@@ -140,3 +141,11 @@ def test_issues_have_their_own_columns_whichever_resource_writes_them(source_of,
         assert query(pipeline, "select count(*) >= 2 from load_issues") == [(True,)]
         landed = query(pipeline, "select column_name from information_schema.columns where table_name = 'load_issues'")
         assert {name for (name,) in landed if not name.startswith("_dlt")} == set(columns("load_issues"))
+
+
+def test_a_duckdb_file_called_like_its_dataset_is_refused_before_the_first_request(source_of, pipeline_of) -> None:
+    """DuckDB cannot tell catalog and schema apart then; the message says what to rename."""
+    with SampleApi([simple_study(n=1)], rate_limit=None) as api:
+        with pytest.raises(ConfigurationError, match=r"usertesting_data\.duckdb"):
+            load(pipeline_of(database="usertesting.duckdb"), source_of(api))
+        assert api.log == []

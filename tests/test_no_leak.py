@@ -6,7 +6,7 @@ import gzip
 import io
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import dlt
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
 
 import usertesting_source
@@ -87,7 +87,7 @@ def tables_of(pipeline: dlt.Pipeline) -> Iterator[tuple[str, str]]:
     with pipeline.sql_client() as client:
         names = client.execute_sql("select table_schema, table_name from information_schema.tables")
         for schema, name in names or []:
-            yield f"table {name}", str(client.execute_sql(f'select * from "{schema}"."{name}"'))
+            yield f"table {name}", str(client.execute_sql(f'select * from "{schema}"."{name}"'))  # noqa: S608 - names of tables
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def api() -> Iterator[SampleApi]:
             api.issued.append(issue(*arguments))  # type: ignore[attr-defined] # as above
             return api.issued[-1]  # type: ignore[attr-defined,no-any-return] # as above
 
-        api.tokens.issue = remember  # type: ignore[method-assign] # to know them all
+        api.tokens.issue = remember  # type: ignore[assignment,method-assign] # to know them all
         yield api
 
 
@@ -116,7 +116,12 @@ def trouble(api: SampleApi) -> None:
 
 
 def test_nothing_gets_out(
-    api: SampleApi, source_of, pipeline_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+    api: SampleApi,
+    source_of: Callable[..., Any],
+    pipeline_of: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Any,
 ) -> None:
     """Loads at log level DEBUG with failures of every kind, videos included, then every way to end with an error."""
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
@@ -142,7 +147,7 @@ def test_nothing_gets_out(
         api.faults.status = {api.test_ids[0]: 401}
         for run in (load, lambda pipeline, source: pipeline.run(source)):
             with pytest.raises(Exception, match="401") as caught:
-                run(pipeline, source_of(api, **options))  # type: ignore[operator] # both take these
+                run(pipeline, source_of(api, **options))
             errors.append(caught.value)
         api.faults.clear()
         monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET", WRONG_SECRET)

@@ -313,8 +313,12 @@ def test_nothing_is_locked_while_a_request_waits(tmp_path: Path) -> None:
     """Another process can use the file in the meantime."""
     other, served = Quota("client", 1, PERIOD, tmp_path), []
 
+    def use() -> None:
+        other.learn(429, {})
+        served.append(True)
+
     def wait(_seconds: float) -> bool:
-        thread = threading.Thread(target=lambda: (other.learn(429, {}), served.append(True)), daemon=True)
+        thread = threading.Thread(target=use, daemon=True)
         thread.start()
         thread.join(5)
         return True
@@ -372,11 +376,15 @@ def test_a_client_that_we_do_not_see_costs_us_nothing_but_time(tmp_path: Path) -
 def test_a_storm_of_429_is_sat_out(tmp_path: Path, told: bool) -> None:
     """With Retry-After as told, without for a period; then the answer is there."""
     waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        time.sleep(seconds)
+        return False
+
     with SampleApi([STUDY], rate_limit=None, retry_after=told) as api:
         api.faults.storm = 1
-        results = client(
-            api, Quota("client", 10, 0.3, tmp_path, lambda s: bool(time.sleep(s)) or bool(waits.append(s)))
-        )
+        results = client(api, Quota("client", 10, 0.3, tmp_path, wait))
         assert results.session_details(SESSIONS[0])["sessionId"] == SESSIONS[0]
         assert api.count(status=429) == 1
     (seconds,) = waits
@@ -397,9 +405,7 @@ while True:
 
 
 @contextmanager
-def workers(
-    api: SampleApi, folder: Path, sessions: list[str], period: float
-) -> Iterator[list[subprocess.Popen[bytes]]]:
+def workers(api: SampleApi, folder: Path, sessions: list[str], period: float) -> Iterator[None]:
     """A process for each session, that asks for it again and again; killed in the end."""
     path = os.pathsep.join(
         [str(Path(usertesting_source.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -413,7 +419,7 @@ def workers(
         for session in sessions
     ]
     try:
-        yield running
+        yield
     finally:
         for process in running:
             process.send_signal(signal.SIGKILL)

@@ -20,7 +20,7 @@ from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
-from .errors import AnotherRunIsActive, DestinationError, DestinationLocked, UserTestingError
+from .errors import AnotherRunIsActive, ConfigurationError, DestinationError, DestinationLocked, UserTestingError
 from .stop import Stop
 from .summary import Watcher
 from .views import create_views
@@ -83,8 +83,22 @@ class Packages:
         """Fetches the state from the destination, on a machine that has none or an older one."""
         with destination_errors(self._pipeline):
             self._wait_for_duckdb()
+            self._check_duckdb_names()
             if self._pipeline.config.restore_from_destination:
                 self._pipeline.sync_destination()
+
+    def _check_duckdb_names(self) -> None:
+        """DuckDB names the catalog after the file, and takes a schema of the same name for ambiguous."""
+        if not self._is_duckdb:
+            return
+        with self._pipeline.sql_client() as client:
+            ((catalog,),) = client.execute_sql("select current_database()") or [("",)]
+        if catalog.lower() == self._pipeline.dataset_name.lower():
+            raise ConfigurationError(
+                f"The DuckDB file and the dataset of pipeline `{self._pipeline.pipeline_name}` are both called `{catalog}`,"
+                " which DuckDB cannot tell apart: give the file another name, such as"
+                f" dlt.destinations.duckdb('{catalog}_data.duckdb'), or the dataset."
+            )
 
     def extract(self, source: DltSource) -> None:
         """Fills a package."""
