@@ -8,7 +8,7 @@ import textwrap
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import dlt
@@ -23,6 +23,7 @@ from usertesting_source.demo import DEMO_DATABASE, DEMO_PIPELINE, QUERIES, demo_
 from usertesting_source.errors import AnotherRunIsActive, ConfigurationError
 from usertesting_source.run import CHUNK
 from usertesting_source.show import Screen
+from usertesting_source.source import UserTestingSource
 
 DATABASE = "usertesting_data.duckdb"  # DuckDB mixes up a file and a dataset of the same name
 
@@ -84,7 +85,7 @@ def run(demo: bool, check: bool, lists: bool, **options: Any) -> int:
         else:
             source = usertesting_source(**arguments(options, lists))
         if options["resources"]:
-            source = source.with_resources(*chosen(options["resources"], source))
+            source = cast("UserTestingSource", source.with_resources(*chosen(options["resources"], source)))
         if lists:
             console.print(list_tests(source))
             return 0

@@ -296,7 +296,7 @@ def watching(api: SampleApi, slack: FakeSlack, loader: Loader) -> Iterator[subpr
     command = [sys.executable, str(ALERT), "--to", "slack", "--load", "--watch", "0.1"]
     path = os.pathsep.join(filter(None, [str(ALERT.parent.parent), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **settings(api, slack), "PYTHONPATH": path}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=loader.folder) as process:  # noqa: S603 - ours
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=loader.folder) as process:
         try:
             yield process
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 
@@ -30,7 +31,7 @@ def test_the_readme_names_only_options_that_exist() -> None:
     shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text()))
     offered = set()
     for command in ("load", "alert"):
-        namespace: dict = {"__name__": command, "__file__": str(ROOT / f"pipelines/{command}.py")}
+        namespace: dict[str, Any] = {"__name__": command, "__file__": str(ROOT / f"pipelines/{command}.py")}
         exec(compile((ROOT / f"pipelines/{command}.py").read_text(), command, "exec"), namespace)  # noqa: S102 - our own commands
         offered |= set(re.findall(r"--[a-z][a-z-]+", CliRunner().invoke(namespace["main"], ["--help"]).output))
     assert shown - offered <= {"--port", "--strict"}

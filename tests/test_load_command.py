@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,7 +21,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 Run = Callable[..., Result]
 
 
-def load_command():
+def load_command() -> Any:
     """The click command of the script."""
     spec = importlib.util.spec_from_file_location("load_command", LOAD)
     assert spec is not None
@@ -31,7 +32,7 @@ def load_command():
 
 
 @pytest.fixture
-def api():
+def api() -> Iterator[SampleApi]:
     """A sample API with one survey of three sessions, and no quota."""
     with SampleApi([simple_study(n=3, product_type="SURVEY")], rate_limit=None) as sample:
         yield sample
@@ -73,7 +74,7 @@ def test_a_load_says_plan_and_result(run: Run) -> None:
     assert "Nothing new" in second.stdout
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, str | None], str]] = {
     "no credentials": ({"CREDENTIALS__CLIENT_ID": None, "CREDENTIALS__CLIENT_SECRET": None}, "No credentials"),
     "half credentials": ({"CREDENTIALS__CLIENT_SECRET": None}, "client_secret` is not"),
     "wrong secret": ({"CREDENTIALS__CLIENT_SECRET": "wrong"}, "401"),
@@ -154,7 +155,9 @@ def test_the_script_runs_by_itself(api: SampleApi, tmp_path: Path) -> None:
 def test_a_locked_duckdb_file_is_named_and_nothing_is_lost(run: Run, tmp_path: Path) -> None:
     """A load that finds the file held goes on when it is free, and tells meanwhile what it waits for."""
     assert run().exit_code == 0
-    code = "import duckdb, time; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); time.sleep(6)"
+    code = (
+        "import duckdb, time; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); time.sleep(6)"
+    )
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

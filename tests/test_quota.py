@@ -391,16 +391,20 @@ def test_a_storm_of_429_is_sat_out(tmp_path: Path, told: bool) -> None:
     assert (0.9 if told else 0.2) < seconds < (1.2 if told else 0.5)
 
 
-WORKER = """
+WORKERS = """
+import os
 import sys
 from pathlib import Path
 from usertesting_source.api import ResultsApi
 from usertesting_source.auth import Bearer
 from usertesting_source.quota import Quota
-base_url, token, session_id, folder, period = sys.argv[1:]
-api = ResultsApi(base_url, Bearer(base_url, token=token), Quota("client", 10, float(period), Path(folder)))
-while True:
-    api.session_details(session_id)
+base_url, token, folder, period, *session_ids = sys.argv[1:]
+for session_id in session_ids:
+    if os.fork() == 0:
+        api = ResultsApi(base_url, Bearer(base_url, token=token), Quota("client", 10, float(period), Path(folder)))
+        while True:
+            api.session_details(session_id)
+os.wait()
 """
 
 
@@ -410,20 +414,25 @@ def workers(api: SampleApi, folder: Path, sessions: list[str], period: float) ->
     path = os.pathsep.join(
         [str(Path(usertesting_source.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
-    token = api.access_token()
-    running = [
-        subprocess.Popen(  # noqa: S603 - this test's own script
-            [sys.executable, "-c", WORKER, api.base_url, token, session, str(folder), str(period)],
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        for session in sessions
-    ]
+    running = subprocess.Popen(  # noqa: S603 - this test's own script
+        [
+            sys.executable,
+            "-c",
+            WORKERS,
+            api.base_url,
+            api.access_token(),
+            str(folder),
+            str(period),
+            *sessions,
+        ],
+        env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,
+    )
     try:
         yield
     finally:
-        for process in running:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
 
 
 def test_processes_share_one_budget_fairly_and_survive_a_crash(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_nothing_is_done_when_nothing_has_changed(loaded: dlt.Pipeline) -> None:
 def test_the_vendor_s_tables_are_there_without_removed_sessions(loaded: dlt.Pipeline) -> None:
     """The views with the tutorial's names hold the rows of the sessions that are still listed."""
     for view, rows in {"tasks": 9, "task_groups": 3, "demographics": 3}.items():
-        found = select(loaded, f"select session_id, participant_id from {view}")  # noqa: S608 - a name of ours
+        found = select(loaded, f"select session_id, participant_id from {view}")
         assert len(found) == rows
         assert set(found) == {("s1", "p1"), ("s2", "p2"), ("s3", "p3")}
 

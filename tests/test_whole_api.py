@@ -6,8 +6,9 @@ import hashlib
 import itertools
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
-import boto3
+import boto3  # type: ignore[import-untyped] # has no types
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
@@ -19,7 +20,7 @@ from usertesting_source.sample_api.studies import DESIGN, RESEARCH
 NOWHERE = "00000000-0000-4000-8000-00000000aaaa"
 
 
-def recent(n: int, product_type: str | None, **fields) -> Study:
+def recent(n: int, product_type: str | None, **fields: Any) -> Study:
     """A test whose newest session has just finished."""
     newest = datetime.now(timezone.utc) - timedelta(minutes=1)
     return simple_study(n=n, product_type=product_type, newest=newest, every=timedelta(hours=1), **fields)
@@ -28,7 +29,9 @@ def recent(n: int, product_type: str | None, **fields) -> Study:
 # -- finding tests -------------------------------------------------------------------------
 
 
-def test_all_tests_of_all_workspaces_are_found_and_classic_ones_never_asked_for(source_of, pipeline_of, query) -> None:
+def test_all_tests_of_all_workspaces_are_found_and_classic_ones_never_asked_for(
+    source_of: Any, pipeline_of: Any, query: Any
+) -> None:
     """Bare arrays, 50 a page, types compared without case; classic tests are listed in tests with their type."""
     studies = [recent(1, "SURVEY", seed=seed, type="studyv2", workspace_id=RESEARCH) for seed in range(60)]
     classic = Study(NOWHERE, "Old test", "WEB", "INSIGHT_CORE", DESIGN)
@@ -45,7 +48,7 @@ def test_all_tests_of_all_workspaces_are_found_and_classic_ones_never_asked_for(
         assert query(pipeline, "select count(*) from session_details") == [(60,)]
 
 
-def test_staff_names_stay_out(source_of, pipeline_of, query) -> None:
+def test_staff_names_stay_out(source_of: Any, pipeline_of: Any, query: Any) -> None:
     """Who ordered a test is personal data of the user's own people."""
     with SampleApi([recent(1, "SURVEY")], rate_limit=None) as api:
         pipeline = pipeline_of()
@@ -54,7 +57,9 @@ def test_staff_names_stay_out(source_of, pipeline_of, query) -> None:
         assert not [name for (name,) in names if "ordered_by" in name or "email" in name]
 
 
-def test_a_workspace_that_is_not_visible_is_named_and_the_others_go_on(source_of, pipeline_of, query) -> None:
+def test_a_workspace_that_is_not_visible_is_named_and_the_others_go_on(
+    source_of: Any, pipeline_of: Any, query: Any
+) -> None:
     """Exit code 3."""
     with SampleApi([recent(2, "SURVEY", workspace_id=RESEARCH)], rate_limit=None) as api:
         pipeline = pipeline_of()
@@ -64,7 +69,7 @@ def test_a_workspace_that_is_not_visible_is_named_and_the_others_go_on(source_of
         assert query(pipeline, "select count(*) from session_details") == [(2,)]
 
 
-def test_a_workspace_page_that_repeats_ends_the_paging(source_of, pipeline_of, query) -> None:
+def test_a_workspace_page_that_repeats_ends_the_paging(source_of: Any, pipeline_of: Any, query: Any) -> None:
     """A cursor that the API ignores never makes an endless loop."""
     studies = [recent(1, "SURVEY", seed=seed, workspace_id=RESEARCH) for seed in range(55)]
     with SampleApi(studies, rate_limit=None, workspaces=[Workspace(RESEARCH, "Research")]) as api:
@@ -73,7 +78,7 @@ def test_a_workspace_page_that_repeats_ends_the_paging(source_of, pipeline_of, q
         assert api.count("workspace") <= 3
 
 
-def test_product_types_decide_which_endpoints_are_asked(source_of, pipeline_of) -> None:
+def test_product_types_decide_which_endpoints_are_asked(source_of: Any, pipeline_of: Any) -> None:
     """A survey costs a listing and its details, an interaction test its scores besides, nothing is tried in vain."""
     survey, interaction = recent(3, "SURVEY"), recent(4, "NON_THINK_OUT_LOUD", seed=2)
     with SampleApi([survey, interaction], rate_limit=None) as api:
@@ -82,7 +87,7 @@ def test_product_types_decide_which_endpoints_are_asked(source_of, pipeline_of) 
         assert counts == {"list": 2, "details": 7, "transcript": 0, "qx_scores": 1}
 
 
-def test_watching_looks_for_new_tests_once_an_hour(source_of, pipeline_of, time_machine) -> None:
+def test_watching_looks_for_new_tests_once_an_hour(source_of: Any, pipeline_of: Any, time_machine: Any) -> None:
     """Not at every poll."""
     with SampleApi([recent(1, "SURVEY")], rate_limit=None) as api:
         pipeline, source = pipeline_of(), source_of(api, workspace_ids=["*"])
@@ -97,7 +102,7 @@ def test_watching_looks_for_new_tests_once_an_hour(source_of, pipeline_of, time_
 # -- scores, clips, reels --------------------------------------------------------------------
 
 
-def test_a_qx_score_gets_a_row_per_change(source_of, pipeline_of, query) -> None:
+def test_a_qx_score_gets_a_row_per_change(source_of: Any, pipeline_of: Any, query: Any) -> None:
     """Asked for only when the test has news; the same score twice is one row; another one is another row."""
     with SampleApi(shop_studies(sessions=20), rate_limit=None) as api:
         pipeline = pipeline_of()
@@ -117,7 +122,7 @@ def test_a_qx_score_gets_a_row_per_change(source_of, pipeline_of, query) -> None
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_clips_and_reels_are_loaded_when_chosen(source_of, pipeline_of, query, status) -> None:
+def test_clips_and_reels_are_loaded_when_chosen(source_of: Any, pipeline_of: Any, query: Any, status: Any) -> None:
     """A session without clips may answer 404 or an empty list: both mean none."""
     with SampleApi(shop_studies(sessions=20), rate_limit=None, no_clips_status=status) as api:
         pipeline = pipeline_of()
@@ -133,7 +138,9 @@ def test_clips_and_reels_are_loaded_when_chosen(source_of, pipeline_of, query, s
         assert api.count() - spent <= 6  # workspaces and listings alone
 
 
-def test_a_failing_score_is_tried_again_later_and_resolved(source_of, pipeline_of, query, time_machine) -> None:
+def test_a_failing_score_is_tried_again_later_and_resolved(
+    source_of: Any, pipeline_of: Any, query: Any, time_machine: Any
+) -> None:
     """A test whose scores answer 500 does not stop the rest."""
     with SampleApi([recent(3, "NON_THINK_OUT_LOUD")], rate_limit=None) as api:
         (test_id,) = api.test_ids
@@ -151,7 +158,7 @@ def test_a_failing_score_is_tried_again_later_and_resolved(source_of, pipeline_o
 # -- transcripts --------------------------------------------------------------------------------
 
 
-def test_chunks_cover_the_transcript_once(source_of, pipeline_of, query) -> None:
+def test_chunks_cover_the_transcript_once(source_of: Any, pipeline_of: Any, query: Any) -> None:
     """With transcript_chunk_chars: pieces that end at cue borders, carry start and end, and lose no word."""
     with SampleApi([recent(2, "THINK_OUT_LOUD")], rate_limit=None) as api:
         pipeline = pipeline_of()
@@ -162,7 +169,7 @@ def test_chunks_cover_the_transcript_once(source_of, pipeline_of, query) -> None
         assert [" ".join(text.split()) for _, text in cues] == [" ".join(text.split()) for _, text in chunks]
 
 
-def test_what_was_said_during_a_task_is_a_view(source_of, pipeline_of, query) -> None:
+def test_what_was_said_during_a_task_is_a_view(source_of: Any, pipeline_of: Any, query: Any) -> None:
     """Cues that overlap the task's time span."""
     with SampleApi(shop_studies(sessions=20), rate_limit=None) as api:
         pipeline = pipeline_of()
@@ -173,7 +180,9 @@ def test_what_was_said_during_a_task_is_a_view(source_of, pipeline_of, query) ->
 # -- videos ---------------------------------------------------------------------------------------
 
 
-def test_videos_are_stored_whole_with_length_and_hash(source_of, pipeline_of, query, tmp_path: Path) -> None:
+def test_videos_are_stored_whole_with_length_and_hash(
+    source_of: Any, pipeline_of: Any, query: Any, tmp_path: Path
+) -> None:
     """In a local folder, under test and session; the rows say where, how long, and which hash; no URL lands."""
     with SampleApi([recent(7, "THINK_OUT_LOUD")], rate_limit=None) as api:
         pipeline = pipeline_of()
@@ -190,7 +199,9 @@ def test_videos_are_stored_whole_with_length_and_hash(source_of, pipeline_of, qu
         assert not [request for request in api.requests("media") if request.authorization]
 
 
-def test_broken_downloads_and_expired_urls_are_overcome(source_of, pipeline_of, query, tmp_path: Path) -> None:
+def test_broken_downloads_and_expired_urls_are_overcome(
+    source_of: Any, pipeline_of: Any, query: Any, tmp_path: Path
+) -> None:
     """Cut connections start again, and no half file is left under a final name."""
     with SampleApi([recent(5, "NON_THINK_OUT_LOUD")], rate_limit=None) as api:
         api.faults.media_cut = 3
@@ -201,7 +212,9 @@ def test_broken_downloads_and_expired_urls_are_overcome(source_of, pipeline_of, 
         assert len(list((tmp_path / "videos").rglob("*.mp4"))) == len(list((tmp_path / "videos").rglob("*.*"))) == 5
 
 
-def test_a_video_that_is_there_already_is_not_transferred_again(source_of, pipeline_of, query, tmp_path: Path) -> None:
+def test_a_video_that_is_there_already_is_not_transferred_again(
+    source_of: Any, pipeline_of: Any, query: Any, tmp_path: Path
+) -> None:
     """A wiped warehouse gets its rows back at the price of one request each, without the bytes."""
     with SampleApi([recent(3, "THINK_OUT_LOUD")], rate_limit=None) as api:
         settings = {"video_bucket_url": f"file://{tmp_path}/videos", "resources": ["session_videos"]}
@@ -213,14 +226,14 @@ def test_a_video_that_is_there_already_is_not_transferred_again(source_of, pipel
         assert {path: path.stat().st_mtime_ns for path in (tmp_path / "videos").rglob("*.mp4")} == before
 
 
-def test_a_survey_has_no_videos_and_is_not_asked(source_of, pipeline_of, tmp_path: Path) -> None:
+def test_a_survey_has_no_videos_and_is_not_asked(source_of: Any, pipeline_of: Any, tmp_path: Path) -> None:
     """Where the product type is known."""
     with SampleApi([recent(3, "SURVEY")], rate_limit=None) as api:
         load(pipeline_of(), source_of(api, workspace_ids=["*"], video_bucket_url=f"file://{tmp_path}/videos"))
         assert api.count("video_url") == 0
 
 
-def test_videos_go_to_s3(source_of, pipeline_of, query, monkeypatch) -> None:
+def test_videos_go_to_s3(source_of: Any, pipeline_of: Any, query: Any, monkeypatch: Any) -> None:
     """The S3 protocol, spoken by a real server."""
     server = ThreadedMotoServer(port=0)
     server.start()
@@ -246,13 +259,13 @@ def test_videos_go_to_s3(source_of, pipeline_of, query, monkeypatch) -> None:
         server.stop()
 
 
-def test_at_most_so_many_downloads_at_a_time(source_of, pipeline_of, tmp_path: Path) -> None:
+def test_at_most_so_many_downloads_at_a_time(source_of: Any, pipeline_of: Any, tmp_path: Path) -> None:
     """`video_concurrency` is kept, and used."""
     running, most = itertools.count(), []
     active: list[int] = []
     with SampleApi([recent(8, "THINK_OUT_LOUD")], rate_limit=None, video_bytes=400_000) as api:
 
-        def watch(request) -> None:
+        def watch(request: Any) -> None:
             if request.endpoint == "media":
                 active.append(next(running))
                 done = sum(1 for r in api.requests("media") if r.status is not None)

@@ -1,4 +1,4 @@
-"""The data dictionary, rendered from the declared columns: python -m usertesting_source.dictionary > docs/tables.md"""
+"""The data dictionary: python -m usertesting_source.dictionary > docs/tables.md"""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from .columns import TABLES, Table
 HEADER = """\
 # Data dictionary
 
-Every table and column that the source declares, with its unit and the endpoint it comes from. This page is generated:
-`python -m usertesting_source.dictionary > docs/tables.md`. Times are UTC. Columns that begin with `_dlt_` are dlt's own;
-a field that the API adds one day appears as a further column under its own name, in snake case.
+Every table and column that the source declares, with its unit and the endpoint it comes from. This page is
+generated: `python -m usertesting_source.dictionary > docs/tables.md`. Times are UTC. Columns that begin with `_dlt_`
+are dlt's own; a field that the API adds one day appears as a further column under its own name, in snake case.
 """
 
 

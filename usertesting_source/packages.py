@@ -95,8 +95,8 @@ class Packages:
             ((catalog,),) = client.execute_sql("select current_database()") or [("",)]
         if catalog.lower() == self._pipeline.dataset_name.lower():
             raise ConfigurationError(
-                f"The DuckDB file and the dataset of pipeline `{self._pipeline.pipeline_name}` are both called `{catalog}`,"
-                " which DuckDB cannot tell apart: give the file another name, such as"
+                f"The DuckDB file and the dataset of pipeline `{self._pipeline.pipeline_name}` are both called"
+                f" `{catalog}`, which DuckDB cannot tell apart: give the file another name, such as"
                 f" dlt.destinations.duckdb('{catalog}_data.duckdb'), or the dataset."
             )
 
