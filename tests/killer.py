@@ -75,7 +75,7 @@ def run(job: Job) -> tuple[int, int]:
     process.join()
     code = process.exitcode
     assert code is not None
-    passed = 0 if code < 0 else receiver.recv()
+    passed = receiver.recv() if code >= 0 and receiver.poll() else 0
     receiver.close()
     process.close()
     return code, passed
@@ -90,13 +90,11 @@ def _load(job: Job, sender: Any) -> None:
         RUNTIME__LOG_LEVEL="ERROR",
     )
     count = _kill_at(job.kill_at)
-    summary = load(
-        pipeline_in(job.folder), usertesting_source(**job.settings), job.chunk, raise_errors=False, **job.options
-    )
+    source = usertesting_source(**job.settings)
+    summary = load(pipeline_in(job.folder), source, job.chunk, raise_errors=False, **job.options)
     if summary.error is not None:
         sys.stderr.write(f"{summary.error}\n")
     sender.send(count())
-    sender.close()
     sys.exit(summary.exit_code)
 
 

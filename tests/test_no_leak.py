@@ -19,10 +19,10 @@ import pytest
 
 import usertesting_source
 from usertesting_source import ApiUnavailable, CredentialsError, load
-from usertesting_source.config import ALL_RESOURCES
-from usertesting_source.sample_api import SampleApi, simple_study
+from usertesting_source.sample_api import Request, SampleApi, simple_study
 
 SECRET, WRONG_SECRET = "sample-s3cret-of-the-client", "another-s3cret-that-is-wrong"
+RESOURCES = ["tests", "sessions", "session_details", "transcripts", "session_videos", "clips"]
 PACKAGE = str(Path(usertesting_source.__file__).parent)
 
 
@@ -78,7 +78,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, str]]:
             continue
         data = path.read_bytes()
         if path.suffix == ".parquet" and data.endswith(b"PAR1"):  # else it was never finished
-            yield str(path), str(pq.read_table(path).to_pylist())
+            yield f"{path} as a table", str(pq.read_table(path).to_pylist())
         yield str(path), (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("latin-1")
 
 
@@ -107,12 +107,39 @@ def api() -> Iterator[SampleApi]:
 
 
 def trouble(api: SampleApi) -> None:
-    """Most of what can go wrong for single sessions."""
+    """Most of what can go wrong in a load that goes on nevertheless."""
     ids = [session.session_id for session in api.state.listing(api.test_ids[0])]
     api.faults.status = {("details", ids[0]): 500, ("transcript", ids[1]): 404, ("video_url", ids[2]): 503}
     api.faults.cut, api.faults.html, api.faults.truncated = {ids[3]}, {ids[4]}, {ids[5]}
     api.faults.drop_every = 9
-    api.faults.media_cut = 1
+    api.faults.media_cut, api.faults.media_expired = 1, True
+
+    def later(request: Request) -> None:
+        if request.endpoint == "media":
+            api.faults.media_expired = False
+        if len(api.log) == 15:
+            api.revoke_tokens()
+
+    api.faults.on_request = later
+
+
+def ends(api: SampleApi, pipeline: dlt.Pipeline, source: Callable[[], Any]) -> Iterator[BaseException]:
+    """All ways for a run to end with an error of the API's; the API is gone afterwards."""
+    api.faults.clear()
+    api.faults.status = {api.test_ids[0]: 401}
+    for run in (load, lambda pipeline, source: pipeline.run(source)):
+        with pytest.raises(Exception, match="401") as caught:
+            run(pipeline, source())
+        yield caught.value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET", WRONG_SECRET)
+        with pytest.raises(CredentialsError) as caught_too:
+            load(pipeline, source())
+        yield caught_too.value
+    api.stop()
+    with pytest.raises(ApiUnavailable) as caught_last:
+        load(pipeline, source())
+    yield caught_last.value
 
 
 def test_nothing_gets_out(
@@ -121,59 +148,41 @@ def test_nothing_gets_out(
     pipeline_of: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: Any,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Loads at log level DEBUG with failures of every kind, videos included, then every way to end with an error."""
+    """A load at log level DEBUG with failures of every kind, videos included, then every way to end with an error."""
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_ID", api.client_id)
     monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET", SECRET)
-    options: dict[str, Any] = {
-        "credentials": dlt.secrets.value,
-        "rate_limit": 10_000,
-        "resources": ALL_RESOURCES,
-        "video_bucket_url": (tmp_path / "videos").as_uri(),
-    }
-    pipeline = pipeline_of()
+    videos, pipeline = tmp_path / "videos", pipeline_of()
+
+    def source() -> Any:
+        options = {"rate_limit": 10_000, "resources": RESOURCES, "video_bucket_url": videos.as_uri()}
+        return source_of(api, credentials=dlt.secrets.value, **options)
+
     with everything_logged() as log:
         trouble(api)
-        first = load(pipeline, source_of(api, **options), raise_errors=False)
-        api.faults.clear()
-        again = source_of(api, **options)
-        again.poll.api.workspaces()
-        api.revoke_tokens()
-        last = load(pipeline, again, full=True)
-
-        errors: list[BaseException] = []
-        api.faults.status = {api.test_ids[0]: 401}
-        for run in (load, lambda pipeline, source: pipeline.run(source)):
-            with pytest.raises(Exception, match="401") as caught:
-                run(pipeline, source_of(api, **options))
-            errors.append(caught.value)
-        api.faults.clear()
-        monkeypatch.setenv("SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET", WRONG_SECRET)
-        with pytest.raises(CredentialsError) as refused:
-            load(pipeline, source_of(api, **options))
-        gone = source_of(api, **options)
-        api.stop()
-        with pytest.raises(ApiUnavailable) as unreachable:
-            load(pipeline, gone)
-        errors += [refused.value, unreachable.value]
-
-    assert first.tally.failed
-    assert last.rows["session_videos"] == len(list((tmp_path / "videos").rglob("*.mp4"))) == 6
+        summary = load(pipeline, source(), raise_errors=False)
+        errors = list(ends(api, pipeline, source))
     printed = capfd.readouterr()
-    places = [
-        ("the log", log.getvalue()),
-        ("the output", printed.out + printed.err),
-        *((f"error {type(error).__name__}", told(error)) for error in errors),
-        *tables_of(pipeline),
-        *files_below(tmp_path),
-    ]
-    hidden = {"X-Amz-": "X-Amz-", "a secret": SECRET, "a wrong secret": WRONG_SECRET}
+    places = {
+        "the log": log.getvalue(),
+        "the output": printed.out + printed.err,
+        **{f"error {number}": told(error) for number, error in enumerate(errors)},
+        **dict(tables_of(pipeline)),
+        **dict(files_below(tmp_path)),
+    }
+    hidden = {"a signature": "X-Amz-", "a secret": SECRET, "a wrong secret": WRONG_SECRET}
     hidden |= {f"token {number}": token for number, token in enumerate(api.issued)}  # type: ignore[attr-defined] # see above
-    assert [(place, name) for place, text in places for name, value in hidden.items() if value in text] == []
-    names = [place for place, _ in places]
-    assert any("quota_" in name for name in names)
-    assert any("trace.pickle" in name for name in names)
-    assert "table session_videos" in names
+    assert [
+        (place, name) for place, text in places.items() for name, value in hidden.items() if value in text
+    ] == []
+
+    # what was looked through was really there
+    assert summary.tally.failed
+    assert summary.rows["session_videos"] == len(list(videos.rglob("*.mp4"))) > 0
+    assert len(api.issued) > 2  # type: ignore[attr-defined] # see above
+    assert {"table session_videos", "table load_issues", "table _dlt_pipeline_state"} <= places.keys()
+    assert all(any(part in place for place in places) for part in ("quota_", "trace.pickle", "state.json"))
     assert "/videoDownloadUrl" in log.getvalue()
+    assert "/media/" in log.getvalue()

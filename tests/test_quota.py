@@ -414,7 +414,7 @@ def workers(api: SampleApi, folder: Path, sessions: list[str], period: float) ->
     path = os.pathsep.join(
         [str(Path(usertesting_source.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
-    running = subprocess.Popen(  # noqa: S603 - this test's own script
+    running = subprocess.Popen(
         [
             sys.executable,
             "-c",

@@ -23,7 +23,7 @@ def connect(settings: Settings, wait: Callable[[float], bool]) -> ResultsApi:
         auth = Bearer(settings.base_url, buy)
     else:
         auth = Bearer(settings.base_url, token=credentials.access_token)
-    name = f"{settings.base_url} {client_id or credentials.access_token}"
+    name = f"{settings.base_url} {client_id or 'access token'}"
     return ResultsApi(
         settings.base_url, auth, Quota(name, settings.rate_limit, settings.rate_period, wait=wait)
     )

@@ -73,11 +73,17 @@ class Packages:
         dlt would go on with them, but loads rows twice when it was killed right after a commit of the destination, and
         misses the state when it was killed before that was saved.
         """
+        try:
+            if self._is_wrecked():
+                self._pipeline.abort_packages()
+        except (OSError, ValueError):
+            # killed while the folder was made: now it is as on a bare machine, and the destination has the state
+            self._pipeline.drop()
+
+    def _is_wrecked(self) -> bool:
         normalized = self._pipeline.list_normalized_load_packages()
         jobs = [self._pipeline.get_load_package_info(load_id).jobs for load_id in normalized]
-        if self._pipeline.list_extracted_load_packages() or any(job["started_jobs"] for job in jobs):
-            with destination_errors(self._pipeline):
-                self._pipeline.abort_packages()
+        return bool(self._pipeline.list_extracted_load_packages()) or any(job["started_jobs"] for job in jobs)
 
     def sync(self) -> None:
         """Fetches the state from the destination, on a machine that has none or an older one."""

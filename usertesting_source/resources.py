@@ -74,7 +74,7 @@ class Resources:
         resource.apply_hints(
             table_name=ISSUES,
             primary_key=tables.hints(ISSUES)["primary_key"],
-            columns=cast("Any", tables.columns(ISSUES)),
+            columns=cast("Any", _issue_columns()),
             create_table_variant=True,
         )
         return resource
@@ -284,6 +284,13 @@ class Resources:
         for issue in issues.take():
             self.poll.has_rows = True
             yield dlt.mark.with_table_name(issue, ISSUES)
+
+
+def _issue_columns() -> dict[str, dict[str, Any]]:
+    """A load package may hold two rows of one issue: the later one counts."""
+    columns = tables.columns(ISSUES)
+    columns["last_tried_at"]["dedup_sort"] = "desc"
+    return columns
 
 
 def _news(rows: list[Row], marks: dict[str, list[Any]], now: int, full: bool) -> Rows:

@@ -70,7 +70,7 @@ class Screen(Watcher):
     def waits(self, seconds: float) -> None:
         """Shows that nothing is sent for a while."""
         if seconds >= 1:
-            self._wait = f"waiting {seconds:.0f} s for the quota"
+            self._wait = f"waiting {seconds:.0f} s for the API"
             if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, left=self._wait)
 
