@@ -494,12 +494,6 @@ def test_since_leaves_out_older_retries_too(place: Place) -> None:
     assert place.poll() == ["s00011"]
 
 
-def test_forget_makes_everything_due_again(place: Place) -> None:
-    """Which is what `--full` asks for."""
-    Cursor(place.state, OVERLAP).forget()
-    assert len(place.poll()) == 10
-
-
 @pytest.mark.parametrize("overlap", [0, DAY, 40 * DAY])
 def test_another_overlap_makes_nothing_due_again(overlap: int) -> None:
     """A longer one looks further back from now on, a shorter one less."""

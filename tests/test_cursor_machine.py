@@ -11,13 +11,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
 from fake_list import DAY, HOUR, MINUTE, NOON, FakeList
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from usertesting_source import listing
 from usertesting_source.cursor import GIVE_UP_AFTER, Cursor, Due, Why, oldest_first
@@ -32,7 +33,7 @@ RESOURCES = ("sessions", "details", "transcripts")
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 
-Loaded = Counter[tuple[str, str]]
+Item = tuple[str, str]
 Step = tuple[str, int]
 
 PAUSES = st.sampled_from([0, MINUTE, 5 * MINUTE, HOUR, 7 * HOUR, DAY, 2 * DAY, 8 * DAY, 40 * DAY])
@@ -59,6 +60,15 @@ class Tries:
             raise Crashed
 
 
+@dataclass
+class Package:
+    """What a load package brings."""
+
+    loaded: set[Item] = field(default_factory=set)
+    failed: set[Item] = field(default_factory=set)
+    given_up: set[Item] = field(default_factory=set)
+
+
 class History(RuleBasedStateMachine):
     """One test's life, and the runs that load it."""
 
@@ -79,11 +89,11 @@ class History(RuleBasedStateMachine):
         self.floor = None if floor is None else NOON - floor * DAY
         self.appeared = dict.fromkeys(self.api.sessions, NOON - 999 * DAY)
         self.gone: dict[str, Any] = {}
-        self.fails: Counter[tuple[str, str]] = Counter()
+        self.fails: Counter[Item] = Counter()
         self.committed = json.dumps({name: {} for name in RESOURCES})
-        self.loaded: Loaded = Counter()
-        self.given_up: Loaded = Counter()
-        self.has_loaded_before = False
+        self.loaded: set[Item] = set()
+        self.given_up: set[Item] = set()
+        self.was_raised = False
         self.happen(steps)
 
     def teardown(self) -> None:
@@ -140,21 +150,23 @@ class History(RuleBasedStateMachine):
         """Time goes by."""
         self.now += pause
 
-    @precondition(lambda self: self.floor is not None)
     @rule(days=st.none() | st.integers(0, 40))
-    def lower_start_date(self, days: int | None) -> None:
-        """The user wants older sessions too."""
-        assert self.floor is not None
-        self.floor = None if days is None else self.floor - days * DAY
+    def move_start_date(self, days: int | None) -> None:
+        """The user wants older sessions too, or fewer."""
+        floor = None if days is None else self.now - days * DAY
+        self.was_raised |= (floor or 0) > (self.floor or 0)
+        self.floor = floor
 
-    @precondition(lambda self: self.has_loaded_before)
+    @precondition(lambda self: self.loaded)
     @rule()
     def want_all_anew(self) -> None:
         """`--full`."""
-        self.committed = json.dumps({name: {} for name in RESOURCES})
+        states = {name: {"again": state["again"]} for name, state in self.states.items()}
+        for retry in [retry for state in states.values() for retry in state["again"].values()]:
+            retry["at"] = self.now
+        self.committed = json.dumps(states)
         self.loaded.clear()
         self.given_up.clear()
-        self.has_loaded_before = False
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -200,24 +212,46 @@ class History(RuleBasedStateMachine):
         except Crashed:
             return
 
+    @rule(number=st.integers(0, 10**6), crashes=st.booleans())
+    def want_one_anew(self, number: int, crashes: bool) -> None:
+        """`--session-id`, whatever is loaded already: as much is listed as is needed to find it."""
+        # of what `start_date` leaves out nothing is remembered
+        if not (ids := [s.session_id for s in self.api.in_order if s.finish >= (self.floor or 0)]):
+            return
+        wanted, reader = ids[number % len(ids)], ListingReader(self.api.page)
+        states, package = json.loads(self.committed), Package()
+        for resource in RESOURCES:
+            cursor = Cursor(states[resource], OVERLAP, self.floor)
+            shown = reader.back_to(
+                None, lambda listing: any(s.session_id == wanted for s in listing.sessions)
+            )
+            cursor.look(shown, self.now)
+            for session in shown.sessions:
+                if session.session_id == wanted and resource != "sessions":
+                    self.ask(resource, cursor, Due(wanted, session.time), package)
+        if not crashes:
+            self.commit(states, package)
+
     def package(self, reader: ListingReader, chunk: int, tries: Tries, since: int | None) -> bool:
         """One load package, committed at its end; True when there is more to do."""
-        states = json.loads(self.committed)
-        loaded: Loaded = Counter()
-        given_up: Loaded = Counter()
-        finished = [self.sessions(reader, states["sessions"], loaded, tries, since)]
+        states, package = json.loads(self.committed), Package()
+        finished = [self.sessions(reader, states["sessions"], package, tries, since)]
         for resource in RESOURCES[1:]:
-            turns = self.due(resource, reader, states[resource], tries, since)
+            turns = self.due(reader, states[resource], tries, since)
             for _, (cursor, due) in zip(range(chunk), turns, strict=False):
-                self.ask(resource, cursor, due, loaded, given_up)
+                self.check_ask((resource, due.session_id), package)
+                self.ask(resource, cursor, due, package)
                 tries.step()
             finished.append(next(turns, None) is None and tries.items > 0)
         tries.step()
-        self.committed = json.dumps(states)
-        self.loaded += loaded
-        self.given_up += given_up
-        self.has_loaded_before |= bool(loaded)
+        self.commit(states, package)
         return not all(finished) and tries.items > 0
+
+    def commit(self, states: dict[str, Any], package: Package) -> None:
+        """Data and state together."""
+        self.committed = json.dumps(states)
+        self.loaded = (self.loaded - package.failed) | package.loaded
+        self.given_up = (self.given_up - package.failed - package.loaded) | package.given_up
 
     def visit(self, reader: ListingReader, state: dict[str, Any]) -> tuple[Cursor, Listing] | None:
         """As `Walk.visit`."""
@@ -229,7 +263,7 @@ class History(RuleBasedStateMachine):
         return cursor, shown
 
     def due(
-        self, resource: str, reader: ListingReader, state: dict[str, Any], tries: Tries, since: int | None
+        self, reader: ListingReader, state: dict[str, Any], tries: Tries, since: int | None
     ) -> Iterator[tuple[Cursor, Due]]:
         """As `Walk.due`: what dlt leaves unfinished is not finished."""
         if (visit := self.visit(reader, state)) is None:
@@ -244,24 +278,27 @@ class History(RuleBasedStateMachine):
             yield cursor, due
         cursor.finish(shown, self.now, QUIET_AFTER)
 
-    def ask(self, resource: str, cursor: Cursor, due: Due, loaded: Loaded, given_up: Loaded) -> None:
-        """As `Walk.done` and `Walk.failed`; whatever was committed is never asked for again."""
+    def check_ask(self, item: Item, package: Package) -> None:
+        """Whatever was committed is never asked for again."""
+        assert item not in package.loaded, "fetched twice in a package"
+        assert item not in self.given_up or self.was_raised, "asked for after it was given up"
+        assert item not in self.loaded or self.was_raised, "fetched twice"
+
+    def ask(self, resource: str, cursor: Cursor, due: Due, package: Package) -> None:
+        """As `Walk.done` and `Walk.failed`."""
         item = (resource, due.session_id)
-        assert not self.loaded[item], "fetched twice"
-        assert not self.given_up[item], "asked for after it was given up"
-        assert not loaded[item], "fetched twice in a package"
         if due.session_id in self.api.sessions and self.fails[item] <= 0:
             cursor.settle(due.session_id, due.time)
-            loaded[item] += 1
+            package.loaded.add(item)
             return
         self.fails[item] -= 1
         why: Why = "failed" if resource == "details" else "waiting"
         until = due.time + WAIT if why == "waiting" else (due.since or self.now) + GIVE_UP_AFTER
-        if cursor.later(due, self.now, why, until, {}) is None:
-            given_up[item] += 1
+        is_given_up = cursor.later(due, self.now, why, until, {}) is None
+        (package.given_up if is_given_up else package.failed).add(item)
 
     def sessions(
-        self, reader: ListingReader, state: dict[str, Any], loaded: Loaded, tries: Tries, since: int | None
+        self, reader: ListingReader, state: dict[str, Any], package: Package, tries: Tries, since: int | None
     ) -> bool:
         """As `Resources._session_rows`."""
         tries.step()
@@ -273,8 +310,9 @@ class History(RuleBasedStateMachine):
         for session in shown.sessions:
             back = gone.pop(session.session_id, None) is not None
             if session.session_id in due or back:
-                assert back or not self.loaded["sessions", session.session_id], "fetched twice"
-                loaded["sessions", session.session_id] += not back
+                item = ("sessions", session.session_id)
+                assert back or item not in self.loaded or self.was_raised, "fetched twice"
+                package.loaded.add(item)
                 known[session.session_id] = compact(session.summary)
                 cursor.settled[session.session_id] = session.time
         for session_id in removed(known, shown, cursor.border):
@@ -289,12 +327,6 @@ class History(RuleBasedStateMachine):
         return True
 
     # -- what must be true --------------------------------------------------------------------
-
-    @invariant()
-    def nothing_is_loaded_twice(self) -> None:
-        """Short of what a crash forgot."""
-        if hasattr(self, "loaded"):
-            assert all(count == 1 for count in self.loaded.values())
 
     def come_to_rest(self) -> None:
         """Quiet runs, as long as something waits; then all there is must be loaded."""
@@ -322,7 +354,7 @@ class History(RuleBasedStateMachine):
             if is_in_time and session.finish >= (self.floor or 0):
                 for resource in RESOURCES:
                     item = (resource, session_id)
-                    assert self.loaded[item] + self.given_up[item] == 1, f"lost: {item}"
+                    assert item in self.loaded | self.given_up, f"lost: {item}"
 
     def check_removals(self) -> None:
         """What is gone is marked, what is there is not, inside the overlap."""
@@ -339,9 +371,9 @@ class History(RuleBasedStateMachine):
         """One list request, and no other."""
         self.load(25, Tries(FOREVER, FOREVER))
         self.now += 5 * MINUTE
-        before, asked = len(self.api.asked), +self.loaded
+        before, loaded = len(self.api.asked), set(self.loaded)
         self.load(25, Tries(FOREVER, FOREVER))
-        assert self.loaded == asked
+        assert self.loaded == loaded
         assert len(self.api.asked) - before <= 1 + (not self.is_honest or not self.api.sessions)
 
 

@@ -4,12 +4,12 @@ What one resource has loaded of one test, and what is due: listing + state + now
 The state is a small JSON dict that dlt keeps with the data. It is bounded: where the cursor stands, the ids settled
 around it, and what is to be asked for again:
 
-    done      [[from, to], ...]: all that finished in these ranges is settled, and its ids are dropped; the last one
-              begins with `start_date` and ends at the cursor less the overlap, the others are left from other dates
-    settled   {session id: finished at} behind that end; above the cursor too, while a backlog is worked off
+    done      [[from, to], ...]: all that finished in these ranges is settled, and its ids are dropped; the one that
+              begins with `start_date` ends at the cursor less the overlap, others are left from other start dates
+    settled   {session id: finished at} outside these ranges: inside the overlap, or above a backlog
     again     {session id: Retry}: failed, or not there yet
     total     the API's count while everything listed is settled: the same count says that nothing has changed
-    deep      when the listing was last read back to the end of `done`
+    deep      when the listing was last read as far back as the overlap reaches
     quiet     when a test without news for a long time was last listed
     failing   Retry of the test itself: it could not be listed
     misses, found, barren   what was learnt of tests that may have none of this (see `Cursor.probe`)
@@ -99,7 +99,9 @@ class Cursor:
         self._floor = floor or 0
         self._open: list[Listed] = []
         self._newest = 0
-        self._holds = False
+        self._behind = 0
+        self._is_deep = False
+        self._holds = True
 
     # -- what is due ---------------------------------------------------------
 
@@ -116,18 +118,17 @@ class Cursor:
     @property
     def border(self) -> int | None:
         """How far back a listing has to be read, in ms; None: to the beginning."""
-        return self._settled_before() or None
+        return max([self._floor, *(end for start, end in self._done if start <= self._floor)]) or None
 
     def look(self, listing: Listing, now: int) -> None:
-        """Takes a listing to work on, read back at least to `border`."""
-        self._note_floor(listing)
-        self._holds = listing.gaps or "barren" in self.state
+        """Takes a listing to work on; one that was not read back to `border` shows what is due, but moves no cursor."""
+        self._is_deep = listing.back_to is None or listing.back_to <= (self.border or 0)
+        self._holds = listing.gaps or not self._is_deep
         # a finish time in the future must not carry the cursor over everything before it
         self._newest = min(listing.newest or 0, now)
         unknown = self._note_times(listing)
         self._prune()
-        border = self._settled_before()
-        wanted = (session for session in unknown if session.time >= border)
+        wanted = (session for session in unknown if self._is_wanted(session.time))
         self._open = sorted(wanted, key=_IN_ORDER, reverse=True)  # the oldest is the next to be taken off
         if self._open:
             self.state.pop("total", None)
@@ -146,10 +147,8 @@ class Cursor:
         """Whether a first page shows that nothing came or went since all was settled."""
         if self.state.get("total") != listing.total or not self._was(DEEP_EVERY, now, "deep"):
             return False
-        border = self._settled_before()
-        return not self._is_lowered() and all(
-            session.time < border or self._is_known(session) for session in listing.sessions
-        )
+        news = (s for s in listing.sessions if self._is_wanted(s.time) and not self._is_known(s))
+        return not self._is_lowered() and next(news, None) is None
 
     # -- what was done -------------------------------------------------------
 
@@ -172,16 +171,14 @@ class Cursor:
     def finish(self, listing: Listing, now: int, quiet_after: int | None) -> None:
         """Notes what a look at the test showed, once all that was due in it is done."""
         self._advance()
-        if self._holds or self._open_left():
-            self.state.pop("total", None)
-            self.rest(self._newest if "barren" in self.state else None, now, quiet_after)
-            return
         self._prune()
-        if listing.back_to is None or listing.back_to <= self._settled_before():
+        is_open = bool(self._open_left())
+        if self._is_deep and not is_open and not listing.gaps:
             if self.state.get("total") != listing.total or not self._was(DEEP_EVERY, now, "deep"):
                 self.state["deep"] = now
             self.state["total"] = listing.total
-        self.rest(self._newest, now, quiet_after)
+        has_news = is_open and "barren" not in self.state
+        self.rest(None if has_news or listing.gaps else self._newest, now, quiet_after)
 
     def rest(self, newest: int | None, now: int, quiet_after: int | None) -> None:
         """Lets a test rest for a day whose newest session is old and where nothing is to be asked for again."""
@@ -193,10 +190,6 @@ class Cursor:
     def rests(self, now: int) -> bool:
         """Whether the test needs no listing now: it has been quiet for long, and was listed within the day."""
         return self._was(QUIET_EVERY, now, "quiet") and not self._is_lowered()
-
-    def forget(self) -> None:
-        """Makes everything due again."""
-        self.state.clear()
 
     # -- tests that may have none of this ---------------------------------------
 
@@ -231,31 +224,26 @@ class Cursor:
         if self.state["misses"] < PROBES:
             return False
         self.state["barren"] = max(total, PROBES)
-        self._holds = True  # nobody asks for the others, nor lists more than the first page
         return True
 
     # -- inside ----------------------------------------------------------------
 
     @property
     def _done(self) -> list[list[int]]:
-        return cast("list[list[int]]", self.state.setdefault("done", [[self._floor, self._floor]]))
-
-    def _settled_before(self) -> int:
-        """Everything that finished before is settled, or not wanted."""
-        return self._floor if self._is_lowered() else max(self._floor, self._done[-1][1])
+        return cast("list[list[int]]", self.state.get("done", []))
 
     def _is_lowered(self) -> bool:
         """Whether older sessions are wanted than those that the state speaks of."""
-        return self._floor < self._done[-1][0]
+        return any(start > self._floor for start, _ in self._done)
 
-    def _note_floor(self, listing: Listing) -> None:
-        """Follows `start_date`: remembers what it leaves behind, and goes back for what it wants anew."""
-        for start, end in [span for span in self._done if span[0] > self._floor]:
-            self.settled.update({s.session_id: s.time for s in listing.sessions if start <= s.time < end})
-        below = [span for span in self._done if span[0] <= self._floor and span[0] < span[1]]
-        if not below or below[-1][1] < self._floor:
-            below.append([self._floor, self._floor])
-        self.state["done"] = below
+    def _is_wanted(self, time: int) -> bool:
+        return time >= self._floor and not self._is_done(time)
+
+    def _is_done(self, time: int) -> bool:
+        return any(start <= time < end for start, end in self._done)
+
+    def _is_known(self, session: Listed) -> bool:
+        return session.session_id in self.settled or session.session_id in self.again
 
     def _note_times(self, listing: Listing) -> list[Listed]:
         """Sessions that are neither settled nor to be asked for again; of the others a changed time is kept."""
@@ -269,29 +257,32 @@ class Cursor:
                 unknown.append(session)
         return unknown
 
-    def _prune(self) -> None:
-        for session_id in [i for i, time in self.settled.items() if time < self._done[-1][1]]:
-            del self.settled[session_id]
-
     def _open_left(self) -> list[Listed]:
         settled, again = self.settled, self.again
         return [s for s in self._open if s.session_id not in settled and s.session_id not in again]
 
     def _advance(self) -> None:
-        """Moves the cursor up to the oldest session that is still open."""
+        """Moves the cursor up to the oldest session that is still open: all from `start_date` on to there is done."""
         if self._holds:
             return
         while self._open and self._is_known(self._open[-1]):
             self._open.pop()
-        reached = min(self._open[-1].time, self._newest) if self._open else self._newest
-        self._done[-1][1] = max(self._done[-1][1], reached - self._overlap)
+        cursor = min(self._open[-1].time, self._newest) if self._open else self._newest
+        self._behind = cursor - self._overlap
+        span = [self._floor, max(self._floor, self._behind)]
+        for other in [o for o in self._done if o[0] <= span[1] and span[0] <= o[1]]:
+            span = [min(span[0], other[0]), max(span[1], other[1])]
+        apart = [o for o in self._done if (o[1] < span[0] or span[1] < o[0]) and o[0] < o[1]]
+        self.state["done"] = [*apart, span]
+
+    def _prune(self) -> None:
+        for session_id, time in list(self.settled.items()):
+            if time < self._behind or self._is_done(time):
+                del self.settled[session_id]
 
     def _was(self, within: int, now: int, what: str) -> bool:
         """Whether it happened less than `within` ago; not so when the clock was turned back."""
         return 0 <= now - int(self.state.get(what, 0)) < within
-
-    def _is_known(self, session: Listed) -> bool:
-        return session.session_id in self.settled or session.session_id in self.again
 
 
 def oldest_first(due: Iterable[Due], fresh_ids: frozenset[str]) -> list[Due]:

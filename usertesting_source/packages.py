@@ -20,7 +20,13 @@ from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
-from .errors import AnotherRunIsActive, ConfigurationError, DestinationError, DestinationLocked, UserTestingError
+from .errors import (
+    AnotherRunIsActive,
+    ConfigurationError,
+    DestinationError,
+    DestinationLocked,
+    UserTestingError,
+)
 from .stop import Stop
 from .summary import Watcher
 from .views import create_views
@@ -63,27 +69,7 @@ class Packages:
 
     def finish_pending(self) -> Counter[str]:
         """Commits what an earlier run fetched and could not load; returns rows by table."""
-        self._undo_wreckage()
         return self.commit() if self._pipeline.has_pending_data else Counter()
-
-    def _undo_wreckage(self) -> None:
-        """
-        Takes back packages that a killed process left half-way, state included: they are fetched again.
-
-        dlt would go on with them, but loads rows twice when it was killed right after a commit of the destination, and
-        misses the state when it was killed before that was saved.
-        """
-        try:
-            if self._is_wrecked():
-                self._pipeline.abort_packages()
-        except (OSError, ValueError):
-            # killed while the folder was made: now it is as on a bare machine, and the destination has the state
-            self._pipeline.drop()
-
-    def _is_wrecked(self) -> bool:
-        normalized = self._pipeline.list_normalized_load_packages()
-        jobs = [self._pipeline.get_load_package_info(load_id).jobs for load_id in normalized]
-        return bool(self._pipeline.list_extracted_load_packages()) or any(job["started_jobs"] for job in jobs)
 
     def sync(self) -> None:
         """Fetches the state from the destination, on a machine that has none or an older one."""
@@ -205,9 +191,13 @@ def _root(error: BaseException) -> str:
 
 
 @contextmanager
-def run_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
+def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
     """
-    One run per pipeline and machine.
+    One run per pipeline and machine, in a working folder that no killed process has left half-way.
+
+    dlt would go on with such a folder, but it loads rows twice when it was killed right after a commit of the
+    destination, and stops for good when it was killed while it changed its schemas. So the folder is emptied, and is as
+    on a bare machine: the state comes back from the destination, and fits to the data there.
 
     Raises:
         AnotherRunIsActive: there is one.
@@ -215,6 +205,7 @@ def run_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
     """
     folder = Path(pipeline.pipelines_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    running = folder / f".{pipeline.pipeline_name}.usertesting.running"
     lock = FileLock(folder / f".{pipeline.pipeline_name}.usertesting.lock")
     try:
         lock.acquire(blocking=False)
@@ -223,7 +214,15 @@ def run_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
             f"Pipeline `{pipeline.pipeline_name}` is running on this machine already; this run has nothing to do."
         ) from None
     try:
-        yield
+        if running.exists() and pipeline.config.restore_from_destination:
+            pipeline.drop()
+        running.touch()
+        try:
+            yield
+        except Exception:
+            running.unlink()
+            raise
+        running.unlink()
     finally:
         lock.release()
 

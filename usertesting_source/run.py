@@ -16,7 +16,7 @@ from typing import cast
 import dlt
 
 from .errors import ApiUnavailable, DestinationLocked, UserTestingError
-from .packages import Packages, own_signals, run_lock
+from .packages import Packages, only_run, own_signals
 from .plan import foresee
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
@@ -72,7 +72,7 @@ def load(
     stop = stop or Stop()
     if max_minutes is not None:
         stop.after(max_minutes * 60)
-    with run_lock(pipeline), asked_by_signals(stop), own_signals(pipeline):
+    with only_run(pipeline), asked_by_signals(stop), own_signals(pipeline):
         run = _Run(pipeline, source, chunk, watcher or Watcher(), stop)
         try:
             summary = run.watch(wishes, watch_minutes) if watch_minutes else run.poll_once(wishes)
@@ -94,6 +94,7 @@ class _Run:
         self._source = source
         self._watcher = watcher
         self._stop = stop
+        self._has_finished = False
         poll.stop = stop
         poll.chunk = chunk
         poll.on_event = lambda: watcher.progressed(poll.tally, poll.requests)
@@ -165,7 +166,8 @@ class _Run:
             )
 
     def _left(self) -> int:
-        """Items known to be due; an invocation that ended by itself has none."""
+        """Items known to be due; before a first poll is complete, nobody knows that there are none."""
+        self._has_finished = self._has_finished or self._is_finished
         if not (self._stop.asked or self._poll.error) or self._is_finished:
             return 0
-        return max(self._poll.tally.left, 1)
+        return max(self._poll.tally.left, int(not self._has_finished))
