@@ -13,12 +13,13 @@ from typing import Any, cast
 import click
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
 from rich.console import Console
 from rich.table import Table
 
 from usertesting_source import UserTestingError, load, usertesting_source
 from usertesting_source.check import check_all, list_tests
-from usertesting_source.config import date, names
+from usertesting_source.config import check_resources, date, is_uuid, names
 from usertesting_source.demo import DEMO_DATABASE, DEMO_PIPELINE, QUERIES, demo_source
 from usertesting_source.errors import AnotherRunIsActive, ConfigurationError
 from usertesting_source.run import CHUNK
@@ -27,7 +28,9 @@ from usertesting_source.source import UserTestingSource
 
 DATABASE = "usertesting_data.duckdb"  # DuckDB mixes up a file and a dataset of the same name
 
-console = Console(highlight=False)
+LOG_WIDTH = 140  # a log has no edge to fit into
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -39,6 +42,14 @@ def a_date(_context: click.Context, _parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"{value!r} is no date: write it as 2026-01-31 or 2026-01-31T08:00:00Z") from None
 
 
+def ids(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Reads ids of sessions."""
+    for value in values:
+        if not is_uuid(value):
+            raise click.BadParameter(f"{value!r} is no session id: they are UUIDs, as in the table sessions")
+    return values
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--demo", is_flag=True, help="Load invented studies from a sample API in this process; needs nothing.")
 @click.option("--test-id", "test_ids", multiple=True, metavar="ID", help="Load this test (and no other). Repeatable.")
@@ -47,7 +58,9 @@ def a_date(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--since", callback=a_date, metavar="DATE", help="Only sessions that finished since; the rest stays due.")
 @click.option("--destination", default="duckdb", show_default=True, help="Any dlt destination.")
 @click.option("--dataset", default="usertesting", show_default=True, help="Schema or dataset of the tables.")
-@click.option("--session-id", "session_ids", multiple=True, metavar="ID", help="Load one session anew. Repeatable.")
+@click.option(
+    "--session-id", "session_ids", multiple=True, callback=ids, metavar="ID", help="Load one session anew. Repeatable."
+)
 @click.option("--chunk", default=CHUNK, show_default=True, type=click.IntRange(1), help="Sessions per load package.")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long; exit code 4.")
 @click.option("--full", is_flag=True, help="Load everything anew; rows are replaced, not doubled.")
@@ -66,6 +79,10 @@ def main(verbose: bool, **options: Any) -> None:
     4 stopped as asked, with work left.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(asctime)s %(name)s %(message)s")
+    if options["session_ids"] and (options["full"] or options["watch"]):
+        raise click.UsageError("--session-id loads these sessions anew, once: it goes with neither --full nor --watch")
+    if options["check"] and options["lists"]:
+        raise click.UsageError("choose one of --check and --list-tests")
     try:
         sys.exit(run(**options))
     except AnotherRunIsActive as error:
@@ -116,6 +133,7 @@ def chosen(value: str, source: Any) -> list[str]:
             f"no resource named {', '.join(unknown) or value!r}; there are {', '.join(source.resources)}",
             param_hint="--resources",
         )
+    check_resources(wanted, source.poll.settings.video_bucket_url)
     return wanted
 
 
@@ -125,7 +143,14 @@ def make_pipeline(demo: bool, options: dict[str, Any]) -> dlt.Pipeline:
     if destination == "duckdb":
         destination = dlt.destinations.duckdb(str(Path.cwd() / (DEMO_DATABASE if demo else DATABASE)))
     name = DEMO_PIPELINE if demo else "usertesting"
-    return dlt.pipeline(name, destination=destination, dataset_name=options["dataset"])
+    try:
+        return dlt.pipeline(name, destination=destination, dataset_name=options["dataset"])
+    except (UnknownDestinationModule, InvalidDestinationReference):
+        raise click.BadParameter(
+            f"dlt has no destination {destination!r}: use duckdb, postgres, snowflake, bigquery, redshift or another"
+            " of its names",
+            param_hint="--destination",
+        ) from None
 
 
 def load_and_show(pipeline: dlt.Pipeline, source: Any, options: dict[str, Any]) -> int:

@@ -22,7 +22,7 @@ CHEAP = ["sessions", "session_details"]
 
 
 def now() -> datetime:
-    """This moment, UTC."""
+    """The moment, UTC."""
     return datetime.now(timezone.utc)
 
 
@@ -52,7 +52,9 @@ class Lab:
         known = {**self.settings, **settings}
         return usertesting_source(
             **{
-                "credentials": UserTestingCredentials(client_id=self.api.client_id, client_secret=self.api.client_secret),
+                "credentials": UserTestingCredentials(
+                    client_id=self.api.client_id, client_secret=self.api.client_secret
+                ),
                 "test_ids": [] if "workspace_ids" in known else self.api.test_ids,
                 "base_url": self.api.base_url,
                 "token_url": self.api.token_url,

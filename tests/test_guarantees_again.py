@@ -14,12 +14,16 @@ from usertesting_source.stop import Stop
 def test_full_replaces_everything(tmp_path: Path) -> None:
     """Rows and their children: none is doubled, and children that are no more go."""
     studies = [
-        simple_study(n=3, newest=ago(days=1), product_type=kind) for kind in ("NON_THINK_OUT_LOUD", "THINK_OUT_LOUD")
+        simple_study(n=3, newest=ago(days=1), product_type=kind)
+        for kind in ("NON_THINK_OUT_LOUD", "THINK_OUT_LOUD")
     ]
     with SampleApi(studies, rate_limit=None) as api:
         lab = Lab(api, tmp_path, workspace_ids=["*"])
         lab.load()
-        tables = [name for (name,) in lab.query("select table_name from duckdb_tables() where schema_name='usertesting'")]
+        tables = [
+            name
+            for (name,) in lab.query("select table_name from duckdb_tables() where schema_name='usertesting'")
+        ]
         tables = [name for name in tables if not name.startswith("_dlt")]
         before = {table: lab.query(f"select count(*) from {table}") for table in tables}
         assert {"qx_scores", "session_details__tasks", "transcripts__cues"} <= set(tables)
@@ -72,7 +76,9 @@ def test_since_without_a_cursor_leaves_the_older_ones_due(tmp_path: Path) -> Non
         newest = sorted(session.session_id for session in study.sessions[:4])
         assert lab.ids("session_details") == lab.ids("sessions") == newest
         lab.load()
-        assert lab.ids("session_details") == lab.ids("sessions") == sorted(lab.asked("details")) == all_ids(api)
+        assert (
+            lab.ids("session_details") == lab.ids("sessions") == sorted(lab.asked("details")) == all_ids(api)
+        )
 
 
 def test_since_later_than_the_cursor_leaves_what_came_between_due(tmp_path: Path) -> None:
@@ -102,7 +108,7 @@ def test_since_earlier_than_the_cursor_fetches_nothing_again(tmp_path: Path) -> 
 
 
 def test_since_before_start_date_reaches_further_back_once(tmp_path: Path) -> None:
-    """Sessions older than start_date are loaded as far back as asked; later runs keep to start_date."""
+    """Sessions older than start_date are loaded as far back as asked, and none twice when start_date moves."""
     study = simple_study(n=10, newest=ago(hours=1), every=timedelta(days=10))
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=DETAILS, start_date=ago(days=25))
@@ -110,7 +116,6 @@ def test_since_before_start_date_reaches_further_back_once(tmp_path: Path) -> No
         assert len(lab.ids("session_details")) == 3
         lab.load(since=ago(days=55))
         assert len(lab.ids("session_details")) == 6
-        lab.load()
         lab.load(settings={"start_date": ago(days=75)})
         assert len(lab.ids("session_details")) == 8
         lab.load(settings={"start_date": None})

@@ -59,7 +59,13 @@ def _assert_whole(lab: Lab) -> None:
     assert Counter(lab.ids("session_details__tasks")) == Counter(dict.fromkeys(ids, 3))
     cues = "select session_id, cue_count from transcripts where cue_count > 0"
     assert Counter(lab.ids("transcripts__cues")) == Counter(dict(lab.query(cues)))
-    for table in ("sessions", "session_details", "session_details__tasks", "transcripts", "transcripts__cues"):
+    for table in (
+        "sessions",
+        "session_details",
+        "session_details__tasks",
+        "transcripts",
+        "transcripts__cues",
+    ):
         assert lab.query(f"select count(*) = count(distinct _dlt_id) from {table}") == [(True,)]
 
 

@@ -10,6 +10,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from lab import CHEAP, DETAILS, Lab, ago, all_ids
 
 from usertesting_source import load, usertesting_source
+from usertesting_source.config import UserTestingCredentials
 from usertesting_source.sample_api import SampleApi, simple_study
 
 
@@ -75,7 +76,9 @@ def test_a_limit_takes_a_part_and_leaves_the_rest_due(tmp_path: Path) -> None:
 
 def test_resources_in_threads(tmp_path: Path) -> None:
     """parallelize() changes nothing but the order: each test is listed once, each session asked for once."""
-    studies = [simple_study(n=30, newest=ago(days=1), product_type="THINK_OUT_LOUD", seed=seed) for seed in (1, 2)]
+    studies = [
+        simple_study(n=30, newest=ago(days=1), product_type="THINK_OUT_LOUD", seed=seed) for seed in (1, 2)
+    ]
     with SampleApi(studies, rate_limit=None) as api:
         lab = Lab(api, tmp_path)
         source = lab.source().parallelize()
@@ -108,7 +111,9 @@ def test_fewer_resources_and_hints(tmp_path: Path) -> None:
         lab.pipeline().run(source)
         assert lab.ids("completed") == all_ids(api)
         assert api.count("details") == 0
-        assert lab.pipeline().default_schema.tables["completed"]["columns"]["test_id"]["description"] == "ours"
+        assert (
+            lab.pipeline().default_schema.tables["completed"]["columns"]["test_id"]["description"] == "ours"
+        )
 
 
 def test_refresh_loads_the_chosen_resources_anew(tmp_path: Path) -> None:
@@ -132,14 +137,16 @@ def test_several_sources_in_one_run(tmp_path: Path) -> None:
         sources = [lab.source(test_ids=[study.test_id]) for study in (one, two)]
         lab.pipeline().run(sources)
         lab.pipeline().run([lab.source(test_ids=[study.test_id]) for study in (one, two)])
-        assert lab.ids("sessions") == lab.ids("session_details") == sorted(lab.asked("details")) == all_ids(api)
+        assert (
+            lab.ids("sessions") == lab.ids("session_details") == sorted(lab.asked("details")) == all_ids(api)
+        )
 
 
 def test_building_a_source_sends_nothing() -> None:
     """Schedulers build it every few seconds."""
     with SampleApi([simple_study(n=3)], rate_limit=None) as api:
         source = usertesting_source(
-            credentials={"client_id": api.client_id, "client_secret": api.client_secret},
+            credentials=UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
             test_ids=api.test_ids,
             base_url=api.base_url,
             token_url=api.token_url,

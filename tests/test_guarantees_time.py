@@ -105,7 +105,9 @@ def test_a_resource_switched_on_later_fills_up_from_the_beginning(tmp_path: Path
         lab = Lab(api, tmp_path, resources=DETAILS)
         lab.load()
         bucket = (tmp_path / "videos").as_uri()
-        lab.load(settings={"resources": [*DETAILS, "transcripts", "session_videos"], "video_bucket_url": bucket})
+        lab.load(
+            settings={"resources": [*DETAILS, "transcripts", "session_videos"], "video_bucket_url": bucket}
+        )
         assert lab.ids("transcripts") == lab.ids("session_videos") == all_ids(api)
         assert api.count("details") == 8
 

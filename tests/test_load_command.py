@@ -66,7 +66,7 @@ def test_a_load_says_plan_and_result(run: Run) -> None:
     """The plan, a table of rows, a verdict; exit code 0; and a second run finds nothing new."""
     first = run()
     assert first.exit_code == 0, first.stderr
-    assert "Plan  1 test. New: 3 details, 3 transcripts" in first.stdout
+    assert "Plan  1 test. To load: 3 details, 3 transcripts" in first.stdout
     assert "session_details" in first.stdout
     assert "All loaded" in first.stdout
     second = run()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_list import DAY, HOUR, NOON, FakeList, Session
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usertesting_source.listing import Listing, ListingReader
@@ -41,6 +41,7 @@ def read(api: FakeList, border: int | None = None) -> Listing:
     return ListingReader(api.page).back_to(border)
 
 
+@settings(max_examples=50)
 @given(ROW)
 def test_a_row_is_kept_small_and_comes_back_whole(row: dict[str, Any]) -> None:
     """Through JSON, with every field that the API sent, also those that are new tomorrow."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab import CHEAP, DETAILS, Lab, ago, all_ids
@@ -17,7 +18,7 @@ from usertesting_source import packages
 from usertesting_source.errors import AnotherRunIsActive, CredentialsError, DestinationLocked, StateError
 from usertesting_source.plan import Plan
 from usertesting_source.sample_api import SampleApi, simple_study
-from usertesting_source.summary import Watcher
+from usertesting_source.summary import Summary, Watcher
 from usertesting_source.tally import Tally
 
 
@@ -51,7 +52,8 @@ def test_a_watcher_sees_everything(tmp_path: Path) -> None:
     """The plan first, then each item, each commit, and the summary."""
     study = simple_study(n=6, newest=ago(days=1), product_type="THINK_OUT_LOUD")
     with SampleApi([study], rate_limit=None) as api:
-        lab, seen = Lab(api, tmp_path, resources=[*CHEAP, "transcripts"], workspace_ids=["*"]), []
+        lab = Lab(api, tmp_path, resources=[*CHEAP, "transcripts"], workspace_ids=["*"])
+        seen: list[tuple[Any, ...]] = []
 
         class Notes(Watcher):
             def planned(self, plan: Plan) -> None:
@@ -63,7 +65,7 @@ def test_a_watcher_sees_everything(tmp_path: Path) -> None:
             def committed(self, rows: Counter[str]) -> None:
                 seen.append(("committed", rows["session_details"]))
 
-            def polled(self, summary: object) -> None:
+            def polled(self, summary: Summary) -> None:
                 seen.append(("polled", summary.rows["session_details"], summary.packages))
 
         summary = lab.load(chunk=4, watcher=Notes())
@@ -106,7 +108,7 @@ def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
 def _held(database: Path) -> Iterator[None]:
     """Another program has the DuckDB file open."""
     code = f"import duckdb; c = duckdb.connect({str(database)!r}); print('open', flush=True); input()"
-    with subprocess.Popen(  # noqa: S603 - this very interpreter
+    with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

@@ -40,7 +40,8 @@ def check_all(pipeline: dlt.Pipeline, source: UserTestingSource, console: Consol
                 say(False, str(error))
         for line in poll.tally.failed:
             say(False, line)
-        say(bool(tests), f"{len(tests)} tests found")
+        classic = sum(test.is_classic for test in tests)
+        say(bool(tests), f"{len(tests)} tests found" + (f", {classic} of them classic, not served" if classic else ""))
         say(True, f"credentials work at {poll.settings.base_url}")
     except UserTestingError as error:
         say(False, str(error))
@@ -76,8 +77,9 @@ def list_tests(source: UserTestingSource) -> Table:
     """All tests that the settings lead to, as a table to pick ids from; classic ones are marked."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("id", no_wrap=True)
-    for name in ("title", "type", "product type", "ordered"):
-        table.add_column(name)
+    table.add_column("title", ratio=1)
+    for name in ("type", "product type", "ordered"):
+        table.add_column(name, no_wrap=True)
     source.poll.begin()
     for test in source.poll.tests():
         study = test.study
@@ -85,7 +87,7 @@ def list_tests(source: UserTestingSource) -> Table:
         table.add_row(
             test.test_id,
             str(study.get("title") or ""),
-            f"{kind} (classic, not served)" if test.is_classic else kind,
+            f"{kind}, classic" if test.is_classic else kind,
             str(study.get("productType") or ""),
             str(study.get("orderedAt") or "")[:10],
         )

@@ -121,7 +121,7 @@ class Cursor:
         return max([self._floor, *(end for start, end in self._done if start <= self._floor)]) or None
 
     def look(self, listing: Listing, now: int) -> None:
-        """Takes a listing to work on; one that was not read back to `border` shows what is due, but moves no cursor."""
+        """Takes a listing to work on; one not read back to `border` shows what is due, but moves no cursor."""
         self._is_deep = listing.back_to is None or listing.back_to <= (self.border or 0)
         self._holds = listing.gaps or not self._is_deep
         # a finish time in the future must not carry the cursor over everything before it
@@ -209,6 +209,12 @@ class Cursor:
         places = PROBES - self.state.get("misses", 0) - len(self.again)
         spread = fresh[:1] + fresh[1:][-1:] + fresh[1:-1][len(fresh[1:-1]) // 2 :][:1]
         return retries + spread[: max(places, 0)]
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether all probes are out: until one is found, the first page, which has the count, is listing enough."""
+        out = self.state.get("misses", 0) + len(self.again)
+        return not self.state.get("found") and ("barren" in self.state or out >= PROBES)
 
     def hit(self) -> None:
         """One was there: the test has them, and everything not asked for is due."""

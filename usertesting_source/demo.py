@@ -20,7 +20,7 @@ QUERIES = (
     (
         "Which tasks go badly?",
         """
-        select left(test_title, 26) as test, task_number as task, task_type, answers,
+        select test_title as test, task_number as task, task_type, answers,
                round(100 * success_rate) as "success %", round(median_seconds) as seconds
         from usertesting.task_kpis
         where success_rate is not null
@@ -29,20 +29,20 @@ QUERIES = (
         """,
     ),
     (
-        "What do participants say who could not find their way?",
+        "What do those write who would not recommend the shop?",
         """
-        select distinct task_number as task, left(answer_text, 66) as "in their words"
-        from usertesting.answers
-        where task_type = 'WRITTEN' and session_id in
-              (select session_id from usertesting.answers where not answer_success)
-        order by all
-        limit 5
+        select nps.answer_number as nps, written.answer_text as "in their words"
+        from usertesting.answers as nps
+        join usertesting.answers as written using (session_id)
+        where nps.answer_kind = 'nps' and nps.answer_number <= 6 and written.task_type = 'WRITTEN'
+        order by nps.answer_number, length(written.answer_text)
+        limit 4
         """,
     ),
     (
         "Is everything here?",
         """
-        select left(test_title, 26) as test, listed, detailed, transcribed, waiting, open_issues
+        select test_title as test, listed, detailed, transcribed as spoken, waiting, open_issues as issues
         from usertesting.load_status
         order by test
         """,

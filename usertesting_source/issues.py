@@ -12,7 +12,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .cursor import Retry
-from .tables import issue_row
+from .tables import columns, issue_row
+
+ISSUES = "load_issues"
 
 
 class Issues:
@@ -62,6 +64,13 @@ class Issues:
             for key in ("first_seen_at", "last_tried_at", "resolved_at"):
                 issue[key] = moment(issue[key])
             yield issue_row(self._resource, **issue)
+
+
+def issue_columns() -> dict[str, dict[str, Any]]:
+    """The columns of `load_issues`; a load package may hold two rows of one issue, of which the later one counts."""
+    hints = columns(ISSUES)
+    hints["last_tried_at"]["dedup_sort"] = "desc"
+    return hints
 
 
 def moment(milliseconds: int | None) -> datetime | None:

@@ -15,9 +15,9 @@ class Outage:
     """
     Counts failures in a row that could mean that the API is down.
 
-    So many sessions of a test in a row: the resource leaves the test for the next run. So many tests in a row: it leaves
-    all of them, and when nothing else works either, the API is down. Sessions that had failed in an earlier run already
-    say little about today, and count only for their own test.
+    So many sessions of a test in a row: the resource leaves the test for the next run. So many tests in a row: it
+    leaves all of them, and when nothing else works either, the API is down. Sessions that had failed in an earlier run
+    already say little about today, and count only for their own test.
 
     Args:
         base_url: for the message.

@@ -40,13 +40,18 @@ class PerTest:
             return False
         if poll.outage.is_paused(self._resource, visit.test.test_id):
             return False
-        visit.cursor.rest(listing.newest, poll.now(), self.visits.quiet_after)
         retry: Retry | None = state.get("asking")
+        barren = state.get("barren")
         if retry:
             return poll.now() >= retry["at"]
-        if (barren := state.get("barren")) is not None and listing.total < barren * PROBE_GROWTH:
-            return False
-        return listing.total > 0 and state.get("seen") != [listing.total, listing.newest]
+        may_have = barren is None or listing.total >= barren * PROBE_GROWTH
+        if may_have and listing.total > 0 and state.get("seen") != [listing.total, listing.newest]:
+            return True
+        self._rest(visit)
+        return False
+
+    def _rest(self, visit: Visit) -> None:
+        visit.cursor.rest(visit.listing.newest, self._poll.now(), self.visits.quiet_after)
 
     def done(self, visit: Visit, items: int) -> None:
         """The test was asked: moves the state, so it must come before the rows are yielded."""
@@ -56,6 +61,7 @@ class PerTest:
             self.visits.issues.tell(self._poll.now(), test_id, None, "resolved", "Loaded.", retry=retry)
         state.pop("barren", None)
         state["seen"] = [listing.total, listing.newest]
+        self._rest(visit)
         self._asked(test_id)
         self._poll.succeeded(self._resource, items)
 
@@ -70,6 +76,7 @@ class PerTest:
         before = state.get("asking")
         retry = retry_after(before, now, now, "failed", FOREVER)
         state["asking"] = retry
+        state.pop("quiet", None)
         self._asked(test_id)
         self.visits.issues.tell(now, test_id, None, "failed", str(error), retry=retry)
         self._poll.fail(str(error))

@@ -16,13 +16,20 @@ from .visits import FIRST_PAGE, Visits
 
 LOOK_AHEAD = 10
 PER_SESSION = ("session_details", "transcripts", "session_videos", "clips")
+PER_TEST = ("qx_scores", "highlight_reels")
 
 
 @dataclass
 class Plan:
-    """Tests and what is due in those listed so far; `due` counts items by resource."""
+    """
+    Tests and what is due in those listed so far; `due` counts items by resource.
+
+    `is_most`: some tests may turn out to have none of it, as their product type is not known.
+    """
 
     tests: int = 0
+    classic: int = 0
+    is_most: bool = False
     listed: int = 0
     resting: int = 0
     due: dict[str, int] = field(default_factory=dict)
@@ -32,7 +39,8 @@ class Plan:
     @property
     def requests(self) -> int:
         """How many requests the known part takes, beyond those already sent."""
-        return sum(self.due.get(name, 0) for name in PER_SESSION) + self.tests - self.listed - self.resting
+        items = sum(self.due.get(name, 0) for name in (*PER_SESSION, *PER_TEST))
+        return items + self.tests - self.listed - self.resting
 
     @property
     def minutes(self) -> float:
@@ -51,7 +59,8 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
     """
     settings = poll.settings
     tests = [test for test in poll.tests() if not test.is_classic]
-    plan = Plan(len(tests), rate_limit=settings.rate_limit, rate_period=settings.rate_period)
+    classic = len(poll.tests()) - len(tests)
+    plan = Plan(len(tests), classic, rate_limit=settings.rate_limit, rate_period=settings.rate_period)
     if poll.wishes.session_ids:
         plan.due = {name: len(poll.wishes.session_ids) for name in resources if name in PER_SESSION}
         return plan
@@ -80,10 +89,15 @@ def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
     for each in visits:
         cursor = each.cursor(test)
         cursor.look(listing, poll.now())
-        due = cursor.due(poll.now(), poll.wishes.since)
-        if may_have(each.resource, test) is None:
-            due = cursor.probe(due, listing.total)
-        count = len(due) + _unread(listing) * (cursor.border is None and "barren" not in cursor.state)
+        if each.resource in PER_TEST:
+            count = int(bool(listing.sessions) and not {"seen", "barren"} & cursor.state.keys())
+        elif "barren" in cursor.state:
+            count = len(cursor.again)
+        else:
+            due = cursor.due(poll.now(), poll.wishes.since)
+            count = len(due) + _unread(listing) * (cursor.border is None)
+        if may_have(each.resource, test) is None and count:
+            plan.is_most = True
         poll.tally.due[each.resource, test.test_id] = count
         plan.due[each.resource] = plan.due.get(each.resource, 0) + count
 

@@ -35,6 +35,8 @@ from .tally import Tally, Wishes
 STALE_LISTING_S = 600.0
 REDISCOVER_MS = HOUR
 COMMIT_S = 120.0
+FAILED_LISTING_S = 240.0
+LISTING_SHARE = 4
 
 __all__ = ["Poll", "Stop", "Tally", "Test", "Wishes"]
 
@@ -53,6 +55,8 @@ class Poll:
         self._api: ResultsApi | None = None
         self._tests: list[Test] | None = None
         self._tests_at = 0
+        self._in_workspace: dict[str, list[Test]] = {}
+        self._is_patchy = False
         self._lock = threading.RLock()  # resources may run in threads of their own
         self.release()
 
@@ -83,15 +87,15 @@ class Poll:
         self.error: UserTestingError | None = None
         self.outage = Outage(self.settings.base_url)
         self.unlisted: set[str] = set()
+        self.unlisted_before: set[str] = set()
+        self.found: dict[str, str] = {}  # sessions asked for by name, and the test of each
         self.served: set[tuple[str, str]] = set()
         self.forgotten: set[str] = set()
         self._started: set[str] = set()
         self._readers: dict[str, tuple[float, ListingReader]] = {}
-        self._errors: dict[str, ApiError] = {}
+        self._errors: dict[str, tuple[float, ApiError]] = {}
         self._first_seen: dict[tuple[str, str], frozenset[str]] = {}
         self._sighted: set[tuple[str, str]] = set()
-        if self._tests is not None and self.now() - self._tests_at >= REDISCOVER_MS:
-            self._tests = None
         self.begin_chunk()
 
     def begin_chunk(self) -> None:
@@ -99,7 +103,11 @@ class Poll:
         self.finished: set[str] = set()
         self.has_rows = False
         self._in_package: Counter[str] = Counter()
-        self._package_ends = time.monotonic() + COMMIT_S
+        self._package_ends: float | None = None
+        if self._tests is not None and (self._is_patchy or self.now() - self._tests_at >= REDISCOVER_MS):
+            self._tests = None
+        # what failed a while ago may be tried again, also within one long poll
+        self.unlisted.clear()
 
     def join(self, resource: str) -> None:
         """A resource starts to run: when it has run before, and nobody holds the poll, that is a new poll."""
@@ -137,7 +145,22 @@ class Poll:
         """Whether resources should end now: a stop, an error, or a package that has been open for long."""
         if self.stop.asked or self.error is not None:
             return True
-        return self.held and self.has_rows and time.monotonic() >= self._package_ends
+        if not (self.held and self.has_rows):
+            return False
+        if self._package_ends is None:
+            self._package_ends = time.monotonic() + COMMIT_S
+        return time.monotonic() >= self._package_ends
+
+    @property
+    def _stale_s(self) -> float:
+        """The age in which a listing is read again: with many tests so old that listings leave room for the rest."""
+        limit, period = self.settings.rate_limit, self.settings.rate_period
+        pass_s = len(self._readers) * period / limit if limit else 0.0
+        return max(self.max_age_s, LISTING_SHARE * pass_s)
+
+    def is_listed(self, test_id: str) -> bool:
+        """Whether a test was listed in this poll: looking at it again costs nothing."""
+        return test_id in self._readers
 
     def is_full(self, resource: str) -> bool:
         """Whether a resource has asked for as much as a load package takes."""
@@ -167,23 +190,33 @@ class Poll:
 
     def _find_tests(self) -> Iterator[Test]:
         found: dict[str, Test] = {}
+        self._is_patchy = False
         for workspace_id in self._workspaces():
             try:
-                for study in self.api.studies(workspace_id):
-                    test_id = study.get("uuid")
-                    if isinstance(test_id, str) and test_id:
-                        found.setdefault(test_id.lower(), Test(test_id.lower(), study, workspace_id))
+                self._in_workspace[workspace_id] = list(self._studies(workspace_id))
             except ApiError as error:
-                self.fail(f"Workspace {workspace_id} is left out: {_hint(error)}")
+                self._is_patchy = True
+                self.fail(f"Workspace {workspace_id} could not be listed: {_hint(error)}")
+            for test in self._in_workspace.get(workspace_id, ()):
+                found.setdefault(test.test_id, test)
         for test_id in self.settings.test_ids:
             found.setdefault(test_id, Test(test_id))
         yield from found.values()
+
+    def _studies(self, workspace_id: str) -> Iterator[Test]:
+        for study in self.api.studies(workspace_id):
+            test_id = study.get("uuid")
+            if isinstance(test_id, str) and test_id:
+                yield Test(test_id.lower(), study, workspace_id)
 
     def _workspaces(self) -> list[str]:
         wanted = self.settings.workspace_ids
         if EVERY_WORKSPACE not in wanted:
             return list(wanted)
-        seen = (str(w.get("uuid")) for w in self.api.workspaces() if w.get("uuid"))
+        try:
+            seen = [str(w.get("uuid")) for w in self.api.workspaces() if w.get("uuid")]
+        except ApiError as error:
+            raise ApiUnavailable(f"The workspaces cannot be listed: {error}") from None
         return list(dict.fromkeys([w for w in wanted if w != EVERY_WORKSPACE] + list(seen)))
 
     # -- listings ------------------------------------------------------------------
@@ -192,17 +225,18 @@ class Poll:
         """A test's listing, read back to `border`; see `ListingReader.back_to`."""
         with self._lock:
             known = self._readers.get(test_id)
-            if known is None or time.monotonic() - known[0] > self.max_age_s:
+            if known is None or time.monotonic() - known[0] > self._stale_s:
                 api = self.api
                 reader = ListingReader(lambda offset, limit: api.session_page(test_id, offset, limit))
                 self._readers[test_id] = (time.monotonic(), reader)
                 self._errors.pop(test_id, None)
-            if test_id in self._errors:
-                raise self._errors[test_id]
+            failed_at, error = self._errors.get(test_id, (float("-inf"), None))
+            if error is not None and time.monotonic() - failed_at < FAILED_LISTING_S:
+                raise error
             try:
                 listing = self._readers[test_id][1].back_to(border, unchanged)
             except ApiError as error:
-                self._errors[test_id] = error
+                self._errors[test_id] = time.monotonic(), error
                 raise
             self.outage.listed()
             return listing

@@ -17,8 +17,6 @@ dlt's would throw away what one that runs in a thread of its own yields late.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, cast
@@ -27,11 +25,12 @@ import dlt
 from dlt.extract import DltResource
 
 from . import tables
+from .changes import mark_of, news
 from .config import ALL_RESOURCES
 from .cursor import Due
 from .downloads import Asked
 from .errors import ApiError, UnreadableAnswer
-from .issues import Issues, moment
+from .issues import ISSUES, Issues, issue_columns, moment
 from .per_test import PerTest
 from .poll import Poll
 from .removals import compact, expand, removed
@@ -45,7 +44,8 @@ Rows = Iterator[Any]
 Row = dict[str, Any]
 Fetch = Callable[[Visit, Due], "Row | list[Row]"]
 
-ISSUES = "load_issues"
+
+STUDY = ("uuid", "title", "type", "productType", "orderedAt")
 
 
 class Resources:
@@ -74,7 +74,7 @@ class Resources:
         resource.apply_hints(
             table_name=ISSUES,
             primary_key=tables.hints(ISSUES)["primary_key"],
-            columns=cast("Any", _issue_columns()),
+            columns=cast("Any", issue_columns()),
             create_table_variant=True,
         )
         return resource
@@ -95,17 +95,21 @@ class Resources:
         visits.finish()
 
     def _test_row(self, visits: Visits, test: Test, visit: Visit | None) -> Row | None:
-        """A test's row; None when it is as it was."""
+        """A test's row; None when it is as it was. What its workspace once said of it is kept."""
+        state = visits.state(test)
+        if test.study:
+            state["study"] = [test.workspace_id, {key: test.study.get(key) for key in STUDY if key in test.study}]
+        workspace_id, study = state.get("study", [None, {}])
         row = tables.test_row(
             test.test_id,
-            test.study,
-            workspace_id=test.workspace_id,
+            test.study or study,
+            workspace_id=workspace_id,
             session_count=visit.listing.total if visit else None,
             last_finish_time=moment(visit.listing.newest) if visit else None,
         )
         if visit:
             visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
-        state, mark = visits.state(test), _mark(row)
+        mark = mark_of(row)
         if state.get("row") == mark:
             return None
         state["row"] = mark
@@ -148,7 +152,7 @@ class Resources:
                     test_id, expand(session_id, known[session_id]), removed_at=moment(now)
                 )
         cursor.finish(listing, now, visits.quiet_after)
-        for session_id in known.keys() - cursor.settled.keys():
+        for session_id in known.keys() - cursor.settled.keys() if listing.complete else ():
             del known[session_id]
             gone.pop(session_id, None)
 
@@ -244,7 +248,7 @@ class Resources:
         def fetch(visit: Visit) -> list[Row]:
             payload, now = self.poll.api.qx_scores(visit.test.test_id), self.poll.now()
             rows = tables.qx_score_rows(visit.test.test_id, payload, cast("datetime", moment(now)))
-            return list(_news(rows, visit.cursor.state.setdefault("marks", {}), now, self.poll.wishes.full))
+            return list(news(rows, visit.cursor.state.setdefault("marks", {}), now, self.poll.wishes.full))
 
         yield from self._per_test("qx_scores", fetch)
 
@@ -284,30 +288,6 @@ class Resources:
         for issue in issues.take():
             self.poll.has_rows = True
             yield dlt.mark.with_table_name(issue, ISSUES)
-
-
-def _issue_columns() -> dict[str, dict[str, Any]]:
-    """A load package may hold two rows of one issue: the later one counts."""
-    columns = tables.columns(ISSUES)
-    columns["last_tried_at"]["dedup_sort"] = "desc"
-    return columns
-
-
-def _news(rows: list[Row], marks: dict[str, list[Any]], now: int, full: bool) -> Rows:
-    """Scores that have changed; when everything is wanted anew also the others, under the time they came with."""
-    for row in rows:
-        mark, group = _mark({**row, "extracted_at": None, "completes": None}), row["task_group_id"]
-        before = marks.get(group)
-        if before is None or before[0] != mark:
-            marks[group] = [mark, now]
-            yield row
-        elif full:
-            yield {**row, "extracted_at": moment(before[1])}
-
-
-def _mark(row: Row) -> str:
-    """A short text that changes with the row."""
-    return hashlib.sha256(json.dumps(row, default=str, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _now() -> datetime:

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
 
 import dlt
+from dlt.extract import DltSource
 
-from .errors import ApiUnavailable, DestinationLocked, UserTestingError
+from .errors import ApiUnavailable, ConfigurationError, DestinationError, UserTestingError
 from .packages import Packages, only_run, own_signals
 from .plan import foresee
 from .source import UserTestingSource
@@ -30,7 +30,7 @@ __all__ = ["CHUNK", "Summary", "Watcher", "load"]
 
 def load(
     pipeline: dlt.Pipeline,
-    source: UserTestingSource,
+    source: DltSource,
     chunk: int = CHUNK,
     *,
     full: bool = False,
@@ -63,21 +63,28 @@ def load(
 
     Raises:
         AnotherRunIsActive: the same pipeline runs on this machine already.
+        ConfigurationError: `source` is something else.
         CredentialsError, ApiUnavailable, DestinationError, StateError: see `errors`.
 
     """
-    source = cast("UserTestingSource", source.with_resources(*source.selected_resources))
+    own = source.with_resources(
+        *source.selected_resources
+    )  # a copy: what dlt notes on it is not the caller's
+    if not isinstance(own, UserTestingSource):
+        raise ConfigurationError(
+            f"`load` is for sources made by usertesting_source(...); {source.name!r} is another."
+        )
     since_ms = None if since is None else round(since.timestamp() * 1000)
     wishes = Wishes(full, since_ms, frozenset(s.lower() for s in session_ids))
     stop = stop or Stop()
     if max_minutes is not None:
         stop.after(max_minutes * 60)
     with only_run(pipeline), asked_by_signals(stop), own_signals(pipeline):
-        run = _Run(pipeline, source, chunk, watcher or Watcher(), stop)
+        run = _Run(pipeline, own, chunk, watcher or Watcher(), stop)
         try:
             summary = run.watch(wishes, watch_minutes) if watch_minutes else run.poll_once(wishes)
         finally:
-            source.poll.release()
+            own.poll.release()
     if summary.error is not None and raise_errors:
         raise summary.error
     return summary
@@ -105,9 +112,11 @@ class _Run:
         while True:
             began = time.monotonic()
             summary = self.poll_once(wishes, max_age_s=minutes * 60)
-            patient = isinstance(summary.error, (ApiUnavailable, DestinationLocked))
+            patient = isinstance(summary.error, (ApiUnavailable, DestinationError))
             if self._stop.asked or (summary.error is not None and not patient):
                 return summary
+            if summary.error is None or set(self._source.selected_resources) <= self._poll.forgotten:
+                wishes = replace(wishes, full=False)  # all is due again, and stays so
             if summary.error is None:
                 wishes = Wishes(since=wishes.since)
             if self._stop.wait(max(minutes * 60 - (time.monotonic() - began), 0.0)):
@@ -160,7 +169,7 @@ class _Run:
         """Sessions that were asked for by name, and are listed nowhere."""
         if not self._is_finished:
             return
-        for session_id in wishes.session_ids - {item for _, item in self._poll.served}:
+        for session_id in wishes.session_ids - self._poll.found.keys():
             self._poll.fail(
                 f"Session {session_id} is listed in none of the tests: check the id, and that its test is loaded."
             )

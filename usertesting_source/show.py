@@ -16,7 +16,7 @@ from .plan import PER_SESSION, Plan
 from .poll import Tally
 from .run import Summary, Watcher
 
-PLAIN_EVERY_S = 30.0
+PLAIN_EVERY_S = 15.0
 SHOWN = 5
 WHAT = {
     "session_details": "details",
@@ -78,7 +78,8 @@ class Screen(Watcher):
         """Says, once in a while, why the warehouse does not take the data yet."""
         if time.monotonic() - self._said >= 10 or self._said == self._began:
             self._said = time.monotonic()
-            self.console.print(f"[yellow]Waiting:[/] {reason}. Close it there; it is tried again for two minutes.")
+            line = f"[yellow]Waiting:[/] {reason}. Close it there; it is tried again for two minutes."
+            self.console.print(line, soft_wrap=True)
 
     def _draw(self, tally: Tally) -> None:
         done = sum(tally.done[name] for name in PER_SESSION)
@@ -108,7 +109,7 @@ class Screen(Watcher):
             return
         if summary.rows:
             self.console.print(_rows(summary))
-        self.console.print(_verdict(summary))
+        self.console.print(_verdict(summary), soft_wrap=True)
         self._lines("Failed", summary.tally.failed, "red")
         self._lines("Note", list(summary.tally.warnings), "yellow")
         if summary.tally.unread:
@@ -127,6 +128,8 @@ class Screen(Watcher):
 
 def _tests(plan: Plan) -> str:
     text = _plural(plan.tests, "test")
+    if plan.classic:
+        text += f" (and {plan.classic} classic, not served)"
     if plan.resting:
         text += f", {plan.resting} of them quiet"
     if plan.listed + plan.resting < plan.tests:
@@ -139,7 +142,8 @@ def _due(plan: Plan) -> str:
     if not due:
         return "Nothing new so far."
     what = ", ".join(f"{count:,} {name}" for name, count in due.items())
-    text = f"New: {what}. That is {_plural(plan.requests, 'request')}"
+    most = "at most " if plan.is_most else ""
+    text = f"To load: {what}. That is {most}{_plural(plan.requests, 'request')}"
     return f"{text}, about {_duration(plan.minutes * 60)} at this quota." if plan.rate_limit else f"{text}."
 
 
@@ -165,7 +169,8 @@ def _verdict(summary: Summary) -> str:
     if summary.error is not None:
         return f"[red]Stopped[/] after {spent}."
     if summary.stopped and summary.left:
-        return f"[yellow]Stopped as asked[/] after {spent}; at least {summary.left:,} left for the next run.{later}"
+        left = f"about {_plural(summary.left, 'request')} left for the next run"
+        return f"[yellow]Stopped as asked[/] after {spent}; {left}.{later}"
     if summary.tally.failed:
         return f"[yellow]Loaded, with {len(summary.tally.failed)} failed[/], {spent}.{later}"
     if not summary.rows:

@@ -21,8 +21,11 @@ from .research_tests import Test, may_have
 
 FIRST_PAGE = 2**62
 FOREVER = 2**62
-KEPT = ("again", "failing", "asking", "said", "marks")
-"""What of a test's state outlives `full`: open issues, which it resolves, and the scores that it has told already."""
+KEPT = ("again", "failing", "asking", "said", "marks", "rows", "gone", "study")
+"""
+What of a test's state outlives `full`: open issues, which it resolves, the scores that it has told already, the
+sessions that may be gone, and what its workspace said of it.
+"""
 
 
 @dataclass
@@ -83,10 +86,12 @@ class Visits:
         with self.poll.guard():
             tests = self.poll.tests()
         self.forget(tests)
+        found, wanted = self.poll.found, self.poll.wishes.session_ids
         for test in tests:
             if self.must_end():
                 return
-            yield test
+            if not wanted or test.test_id in found.values() or wanted - found.keys():
+                yield test
 
     def must_end(self) -> bool:
         """Whether to begin nothing more in this load package."""
@@ -148,6 +153,9 @@ class Visits:
         if has is False or test.test_id in poll.unlisted:
             return None
         cursor, now = self.cursor(test), poll.now()
+        if has:
+            for guess in ("barren", "misses", "missed"):  # made before the product type was known
+                cursor.state.pop(guess, None)
         if not poll.wishes.session_ids and self.rests(test):
             return None
         listing = None
@@ -165,11 +173,13 @@ class Visits:
             return True
         if cursor.rests(now):
             self.poll.tally.resting.add(test.test_id)
-            return True
+            return not self.poll.is_listed(test.test_id)
         failing: Retry | None = cursor.state.get("failing")
         if failing and now < failing["at"]:
             self.poll.unlisted.add(test.test_id)
-            self.poll.tally.waiting["tests"] += 1
+            if test.test_id not in self.poll.unlisted_before:
+                self.poll.unlisted_before.add(test.test_id)
+                self.poll.tally.waiting["tests"] += 1
             return True
         return False
 
@@ -187,11 +197,16 @@ class Visits:
             border = FIRST_PAGE
         elif border is None:
             border = cursor.border
+            if self.poll.wishes.since is not None:
+                border = max(border or 0, self.poll.wishes.since)
         try:
             listing = self.poll.listing(test.test_id, border, is_enough)
         except ApiError as error:
             self._failed(test, cursor, error)
             return None
+        for session in listing.sessions if wanted else ():
+            if session.session_id in wanted:
+                self.poll.found[session.session_id] = test.test_id
         self._listed(test, cursor, listing)
         return listing
 
@@ -214,7 +229,7 @@ class Visits:
 
     def _listed(self, test: Test, cursor: Cursor, listing: Listing) -> None:
         now, failing = self.poll.now(), cursor.state.pop("failing", None)
-        if failing:
+        if failing and not listing.problem:
             self.issues.tell(
                 now, test.test_id, None, "resolved", "The test can be listed again.", retry=failing
             )

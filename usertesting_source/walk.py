@@ -117,7 +117,7 @@ class Walk:
         """The session could not be loaded: it is asked for again later, or given up."""
         is_absent = isinstance(error, NotFound)
         if is_absent and self._absent == "none":
-            self.done(visit, due, items=0)
+            self._none(visit, due)
             return
         self._asked(visit, due)
         why: Why = "waiting" if is_absent and self._absent == "waiting" else "failed"
@@ -132,6 +132,16 @@ class Walk:
                 f"Test {visit.test.test_id}: several {self._resource} in a row failed, the rest of them is left for"
                 " the next run."
             )
+
+    def _none(self, visit: Visit, due: Due) -> None:
+        """The session has none: a test of unknown kind may have none at all."""
+        if not visit.probes:
+            self.done(visit, due, items=0)
+            return
+        self._asked(visit, due)
+        visit.cursor.settle(due.session_id, due.time)
+        if visit.cursor.miss(visit.listing.total):
+            self._poll.warn(f"Test {visit.test.test_id} seems to have no {self._resource}: no more are asked for.")
 
     def _asked(self, visit: Visit, due: Due) -> None:
         self._out.discard(due.session_id)
