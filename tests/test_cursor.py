@@ -305,6 +305,16 @@ def test_other_tests_do_not_rest(newest: int, quiet_after: int | None, fails: Wh
     assert not cursor.rests(NOON)
 
 
+def test_a_test_with_a_gap_does_not_rest() -> None:
+    """What is hidden may be shown again with the next poll."""
+    place = Place(FakeList.of(1400, newest=NOON - 31 * DAY, is_empty=lambda _, offset: offset == 499))
+    place.poll()
+    assert not Cursor(place.state, OVERLAP).rests(NOON)
+    place.api.is_empty = lambda _number, _offset: False
+    place.poll()
+    assert Cursor(place.state, OVERLAP).rests(NOON)
+
+
 def test_a_quiet_test_wakes_with_its_first_session() -> None:
     """From then on it is listed with every poll."""
     place = Place(FakeList.of(3, newest=NOON - 31 * DAY))
@@ -471,16 +481,17 @@ def test_a_later_start_date_within_what_is_loaded_forgets_nothing(place: Place) 
     assert place.poll() == []
 
 
-def test_since_leaves_the_others_due() -> None:
-    """A filter for one run: the cursor stays where the oldest open session is."""
-    place = Place(FakeList.of(2000))
-    recent = place.poll(since=NOON - 99 * HOUR)
-    assert recent == sorted(place.api.ids)[-100:]
-    assert place.poll(since=NOON - 99 * HOUR) == []
+@pytest.mark.parametrize("hours", [99, 699])
+def test_since_leaves_the_others_due(hours: int) -> None:
+    """A filter for one run: the cursor stays where the oldest open session is, also behind a page without news."""
+    place, since = Place(FakeList.of(2000)), NOON - hours * HOUR
+    assert place.poll(since=since) == sorted(place.api.ids)[-hours - 1 :]
+    assert place.poll(since=since) == []
+    assert len(place.poll(at_most=10)) == 10
     place.passes(HOUR)
     place.api.add(place.now)
-    assert place.poll(since=NOON - 99 * HOUR) == ["s02001"]
-    assert len(place.poll()) == 1900
+    assert place.poll(since=since) == ["s02001"]
+    assert len(place.poll()) == 1989 - hours
     assert sorted(place.asked) == sorted(place.api.ids)
 
 
@@ -593,6 +604,19 @@ def test_a_big_survey_is_not_listed_to_its_end_while_probes_wait() -> None:
         assert len(survey.place.api.asked) - before == 1
 
 
+def test_a_grown_survey_is_asked_once_while_the_answer_is_open() -> None:
+    """Sessions that come meanwhile cost nothing."""
+    survey = Survey(lambda _: False, wait=0)
+    survey.grow(3)
+    survey.wait = 3 * DAY
+    for sessions in (27, 1, 1):
+        for _ in range(sessions):
+            survey.place.passes(MINUTE)
+            survey.place.api.add(survey.place.now)
+        survey.poll()
+    assert survey.requests == PROBES + 1
+
+
 def test_one_transcript_makes_all_due() -> None:
     """In the same poll, and each once."""
     survey = Survey(lambda session_id: session_id >= "s00700", wait=0)
@@ -640,6 +664,14 @@ def test_the_state_stays_small_over_a_year_and_ten_thousand_sessions() -> None:
     assert len(place.api.sessions) > 10_000
     assert max(sizes) < 30_000
     assert sizes[-1] < sizes[10] * 1.1
+
+
+def test_the_state_stays_small_while_a_backlog_is_worked_off() -> None:
+    """Also when no run comes to its end: ids behind the cursor's overlap are dropped with every look."""
+    place = Place(FakeList.of(2000, every=DAY))
+    for _ in range(60):
+        assert len(place.poll(at_most=25)) == 25
+        assert len(place.state["settled"]) <= OVERLAP // DAY + 26
 
 
 @pytest.mark.parametrize("settled", [0, 5000, 10_400])

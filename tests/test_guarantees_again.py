@@ -140,3 +140,18 @@ def test_one_session_anew(tmp_path: Path) -> None:
         assert unknown in summary.tally.failed[0]
         assert lab.load().exit_code == 0
         assert lab.ids("session_details") == lab.ids("transcripts") == all_ids(api)
+
+
+def test_since_reads_no_further_back_and_hides_nothing(tmp_path: Path) -> None:
+    """Pages behind the date are left to the next run without it, also for removed sessions."""
+    study = simple_study(n=1_700, newest=ago(hours=1), every=timedelta(hours=1))
+    with SampleApi([study], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=["sessions"])
+        lab.load(since=ago(days=2, minutes=30))
+        assert len(lab.ids("sessions")) == 48
+        assert lab.listed() <= 2
+        lab.load(since=ago(days=30))
+        assert 700 <= len(lab.ids("sessions")) <= 721
+        lab.load()
+        assert lab.ids("sessions") == all_ids(api)
+        assert lab.ids("sessions", "removed_at is not null") == []
