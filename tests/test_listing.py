@@ -96,10 +96,11 @@ def test_a_listing_by_start_is_read_back_until_all_on_a_page_finished_before() -
     assert len(api.asked) == 3
 
 
-def test_sessions_of_the_same_millisecond_are_all_listed() -> None:
-    """Times are no keys."""
+@pytest.mark.parametrize("border", [None, NOON])
+def test_sessions_of_the_same_millisecond_are_all_listed(border: int | None) -> None:
+    """Times are no keys; also where the border is drawn through them."""
     api = FakeList.of(1200, every=0)
-    assert sorted(ids(read(api))) == sorted(api.ids)
+    assert sorted(ids(read(api, border))) == sorted(api.ids)
     assert len(api.asked) == 3
 
 
@@ -116,6 +117,15 @@ def test_arrivals_between_two_pages_double_nothing_and_cost_nothing(arrivals: in
     assert ids(result) == there
     assert (result.complete, result.problem) == (True, None)
     assert len(api.asked) == (3 if arrivals < 497 else 4)
+
+
+def test_arrivals_between_two_short_pages_hide_nothing() -> None:
+    """A page may show known rows only, and yet not be the last."""
+    api = FakeList.of(6, cap=3)
+    there = api.ids
+    api.before = at(3, lambda: [api.add(NOON + i + 1) for i in range(2)])
+    assert ids(read(api)) == there
+    assert api.asked == [0, 2, 4, 6]
 
 
 def test_500_arrivals_between_two_pages_make_it_read_anew() -> None:
