@@ -28,6 +28,12 @@ CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "htt
 KILLED = -signal.SIGKILL
 
 _CONTEXT = multiprocessing.get_context("forkserver")
+_IMPORTED = [
+    "usertesting_source.sample_api",
+    "duckdb",
+    "pyarrow.parquet",
+    "dlt.destinations.impl.duckdb.duck",
+]
 
 
 @dataclass
@@ -69,7 +75,7 @@ def pipeline_in(folder: Path) -> dlt.Pipeline:
 
 def start(job: Job, sender: Any = None) -> Any:
     """Starts a job in a process, which is forked off one that has imported everything: a start costs no second."""
-    _CONTEXT.set_forkserver_preload(["killer"])
+    _CONTEXT.set_forkserver_preload(_IMPORTED)
     process = _CONTEXT.Process(target=_load, args=(job, sender))
     process.start()
     return process

@@ -74,19 +74,20 @@ def test_killed_at_every_single_point(tmp_path: Path) -> None:
     """A small load, killed at each of its points in turn, is whole after one more run."""
     study = simple_study(n=5, newest=ago(hours=1), product_type="THINK_OUT_LOUD")
     with SampleApi([study], rate_limit=None) as api:
-        points, last = 0, 1
-        while points < last:
-            points += int(os.environ["POINTS_EVERY"])
-            folder = tmp_path / str(points)
-            folder.mkdir()
-            job = killer.job_of(api, folder, chunk=2, resources=["sessions", *DETAILS, "transcripts"])
+
+        def job(name: str, kill_at: int = 0) -> killer.Job:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            made = killer.job_of(api, folder, chunk=2, resources=["sessions", *DETAILS, "transcripts"])
+            return replace(made, kill_at=kill_at)
+
+        _, points = killer.run(job("whole"))
+        for point in range(1, points + 1, int(os.environ["POINTS_EVERY"])):
             before = api.count()
-            killer.run(replace(job, kill_at=points))
-            code, passed = killer.run(job)
-            assert code == 0, points
-            _assert_whole(Lab(api, folder))
-            assert api.count() - before <= 12 + LISTS + 2 * 2, points
-            last = max(last, points + passed)
+            killer.run(job(str(point), point))
+            assert killer.run(job(str(point)))[0] == 0, point
+            _assert_whole(Lab(api, tmp_path / str(point)))
+            assert api.count() - before <= 11 + LISTS + 2 * 2, point
 
 
 @contextmanager

@@ -28,7 +28,9 @@ def test_a_signal_while_sessions_are_fetched(tmp_path: Path) -> None:
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=DETAILS)
         before = signal.getsignal(signal.SIGINT)
-        api.faults.on_request = lambda request: _at(request, api, 13, lambda: os.kill(os.getpid(), signal.SIGINT))
+        api.faults.on_request = lambda request: _at(
+            request, api, 13, lambda: os.kill(os.getpid(), signal.SIGINT)
+        )
         summary = lab.load(chunk=10)
         assert (summary.exit_code, summary.left, summary.stopped) == (4, 17, True)
         assert len(lab.ids("session_details")) == api.count("details") == 13
