@@ -369,6 +369,7 @@ class History(RuleBasedStateMachine):
 
     def check_a_poll_without_news(self) -> None:
         """One list request, and no other."""
+        self.now += DAY  # so that the next deep look is a day away
         self.load(25, Tries(FOREVER, FOREVER))
         self.now += 5 * MINUTE
         before, loaded = len(self.api.asked), set(self.loaded)
