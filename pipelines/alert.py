@@ -22,27 +22,18 @@ from rich.text import Text
 from usertesting_source import UserTestingError, load, usertesting_source
 from usertesting_source.alerts import PIPELINE, AlertSettings, Report, Warehouse, alone, read_settings, tell
 from usertesting_source.alerts.message import headline, moment, test_name
-from usertesting_source.config import date
+from usertesting_source.commands import DATABASE, a_date
 from usertesting_source.demo import DEMO_DATABASE, DEMO_PIPELINE, demo_source
 from usertesting_source.errors import AnotherRunIsActive, ConfigurationError, CredentialsError, Interrupted
 from usertesting_source.poll import Stop
 from usertesting_source.run import Summary
 from usertesting_source.show import Screen
 
-DATABASE = "usertesting_data.duckdb"  # as in load.py
 BEGINNING = datetime(2000, 1, 1, tzinfo=timezone.utc)
 """The invented sessions of the demo all count as new."""
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
-
-
-def a_date(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Reads a date option."""
-    try:
-        return date("since", value)
-    except ConfigurationError:
-        raise click.BadParameter(f"{value!r} is no date: write it as 2026-01-31 or 2026-01-31T08:00:00Z") from None
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -6,7 +6,6 @@ import logging
 import sys
 import textwrap
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,27 +18,18 @@ from rich.table import Table
 
 from usertesting_source import UserTestingError, load, usertesting_source
 from usertesting_source.check import check_all, list_tests
-from usertesting_source.config import check_resources, date, is_uuid, names
+from usertesting_source.commands import DATABASE, a_date
+from usertesting_source.config import check_resources, is_uuid, names
 from usertesting_source.demo import DEMO_DATABASE, DEMO_PIPELINE, QUERIES, demo_source
-from usertesting_source.errors import AnotherRunIsActive, ConfigurationError
+from usertesting_source.errors import AnotherRunIsActive
 from usertesting_source.run import CHUNK
 from usertesting_source.show import Screen
 from usertesting_source.source import UserTestingSource
-
-DATABASE = "usertesting_data.duckdb"  # DuckDB mixes up a file and a dataset of the same name
 
 LOG_WIDTH = 140  # a log has no edge to fit into
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 errors = Console(stderr=True, highlight=False)
-
-
-def a_date(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Reads a date option."""
-    try:
-        return date("since", value)
-    except ConfigurationError:
-        raise click.BadParameter(f"{value!r} is no date: write it as 2026-01-31 or 2026-01-31T08:00:00Z") from None
 
 
 def ids(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

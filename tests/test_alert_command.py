@@ -242,11 +242,6 @@ def test_the_demo_shows_alerts_on_the_sample_studies(run: Run, monkeypatch: pyte
     assert "https://app.usertesting.com/tests/" in result.output.replace("\n", "")
 
 
-def test_loads_into_the_file_that_load_makes() -> None:
-    """Both commands look for the same DuckDB file."""
-    assert script().DATABASE == script("load").DATABASE
-
-
 @pytest.fixture
 def api() -> Iterator[SampleApi]:
     """Twenty surveys with two sessions each; the vendor's quota, its minute scaled down to half a second."""

@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import dlt
+import duckdb
 from click.testing import CliRunner
 
+from usertesting_source import load
 from usertesting_source.columns import TABLES
 from usertesting_source.dictionary import render
+from usertesting_source.sample_api import SampleApi, shop_studies
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,6 +28,21 @@ def test_the_readme_names_every_root_table() -> None:
     readme = (ROOT / "README.md").read_text()
     roots = [name for name in TABLES if "__" not in name]
     assert [name for name in roots if f"`{name}`" not in readme] == []
+
+
+def test_the_readme_s_queries_run(source_of: Any, tmp_path: Path) -> None:
+    """Every statement of the README's SQL, as it stands, on a file of the name that it gives."""
+    script = (ROOT / "README.md").read_text().partition("```sql\n")[2].partition("```")[0]
+    database = tmp_path / "usertesting_data.duckdb"
+    with SampleApi(shop_studies(sessions=12), rate_limit=None) as api:
+        destination = dlt.destinations.duckdb(str(database))
+        pipeline = dlt.pipeline("usertesting", destination=destination, dataset_name="usertesting")
+        load(pipeline, source_of(api, workspace_ids=["*"]))
+    with duckdb.connect(str(database)) as connection:
+        statements = connection.extract_statements(script)
+        assert len(statements) == 5
+        for statement in statements:
+            connection.execute(statement).fetchall()
 
 
 def test_the_readme_names_only_options_that_exist() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from lab import Lab, ago, all_ids, later, now
 
+from usertesting_source import listing
 from usertesting_source.sample_api import SampleApi, simple_study
 
 
@@ -104,3 +106,23 @@ def test_videos_of_a_test_of_unknown_kind_are_each_downloaded_once(tmp_path: Pat
         lab = Lab(api, tmp_path, resources=["session_videos"], video_bucket_url=bucket)
         assert lab.load().exit_code == 0
         assert lab.ids("session_videos") == sorted(lab.asked("video_url")) == all_ids(api)
+
+
+def test_a_big_test_of_unknown_kind_is_listed_once_while_its_probes_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request a poll however many pages it has; and the first transcript brings all others in the same run."""
+    monkeypatch.setattr(listing, "PAGE", 10)
+    study = simple_study(n=35, newest=ago(minutes=1), every=timedelta(minutes=5), product_type="THINK_OUT_LOUD")
+    with SampleApi([study], rate_limit=None) as api:
+        for session in study.sessions:
+            api.change_session(session.session_id, transcript_from=now() + timedelta(hours=5))
+        lab = Lab(api, tmp_path, resources=["transcripts"])
+        lab.load()
+        before = lab.listed()
+        with later(minutes=1):
+            lab.load()
+        assert lab.listed() == before + 1
+        with later(hours=8):
+            assert lab.load().exit_code == 0
+            assert lab.ids("transcripts") == all_ids(api)

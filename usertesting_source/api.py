@@ -72,7 +72,7 @@ class ResultsApi:
         total = pagination.get("totalCount")
         told = pagination.get("offset")
         return Page(
-            [row for row in rows if isinstance(row, dict)],
+            rows,
             total=int(total) if isinstance(total, (int, float)) else offset + len(rows),
             offset=int(told) if isinstance(told, (int, float)) else None,
         )

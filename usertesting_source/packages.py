@@ -18,15 +18,14 @@ from dlt.common.exceptions import SignalReceivedException
 from dlt.extract import DltSource
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
-from filelock import FileLock, Timeout
 
 from .errors import (
-    AnotherRunIsActive,
     ConfigurationError,
     DestinationError,
     DestinationLocked,
     UserTestingError,
 )
+from .lock import alone
 from .stop import Stop
 from .summary import Watcher
 from .views import create_views
@@ -203,17 +202,10 @@ def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
         AnotherRunIsActive: there is one.
 
     """
-    folder = Path(pipeline.pipelines_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    running = folder / f".{pipeline.pipeline_name}.usertesting.running"
-    lock = FileLock(folder / f".{pipeline.pipeline_name}.usertesting.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise AnotherRunIsActive(
-            f"Pipeline `{pipeline.pipeline_name}` is running on this machine already; this run has nothing to do."
-        ) from None
-    try:
+    name, folder = pipeline.pipeline_name, Path(pipeline.pipelines_dir)
+    running = folder / f".{name}.usertesting.running"
+    taken = f"Pipeline `{name}` is running on this machine already; this run has nothing to do."
+    with alone(folder / f".{name}.usertesting.lock", taken):
         if running.exists() and pipeline.config.restore_from_destination:
             pipeline.drop()
         running.touch()
@@ -223,8 +215,6 @@ def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
             running.unlink()
             raise
         running.unlink()
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -153,9 +153,10 @@ class Poll:
 
     @property
     def _stale_s(self) -> float:
-        """The age in which a listing is read again: with many tests so old that listings leave room for the rest."""
+        """The age in which a listing is read again: with many pages so old that listings leave room for the rest."""
         limit, period = self.settings.rate_limit, self.settings.rate_period
-        pass_s = len(self._readers) * period / limit if limit else 0.0
+        pages = sum(reader.pages for _, reader in self._readers.values())
+        pass_s = pages * period / limit if limit else 0.0
         return max(self.max_age_s, LISTING_SHARE * pass_s)
 
     def is_listed(self, test_id: str) -> bool:

@@ -82,7 +82,7 @@ class Screen(Watcher):
             self.console.print(line, soft_wrap=True)
 
     def _draw(self, tally: Tally) -> None:
-        done = sum(tally.done[name] for name in PER_SESSION)
+        done = sum(count for (name, _), count in tally.asked.items() if name in PER_SESSION)
         due = max(sum(n for (name, _), n in tally.due.items() if name in PER_SESSION), done, 1)
         left = self._left(due - done)
         if self._bar is not None and self._task is not None:

@@ -160,7 +160,7 @@ class Visits:
             return None
         listing = None
         with poll.guard():
-            listing = self._list(test, cursor, border)
+            listing = self._list(test, cursor, FIRST_PAGE if has is None and cursor.is_probed else border)
         if listing is None:
             return None
         cursor.look(listing, now)
@@ -193,8 +193,6 @@ class Visits:
 
         if wanted:
             border = None
-        elif cursor.state.get("barren") is not None:
-            border = FIRST_PAGE
         elif border is None:
             border = cursor.border
             if self.poll.wishes.since is not None:

@@ -108,6 +108,8 @@ class Walk:
             )
         cursor.settle(due.session_id, due.time)
         if visit.probes:
+            if not cursor.state.get("found") and not visit.listing.ended:
+                self.visits.cut()  # now all of its sessions are wanted, and only some are listed
             cursor.hit()
             cursor.state.pop("missed", None)
         self._asked(visit, due)
@@ -150,7 +152,7 @@ class Walk:
 
     def _until(self, due: Due, why: Why, now: int) -> int:
         if why == "waiting":
-            return due.time + int(self._poll.settings.transcript_wait_hours * HOUR)
+            return min(due.time, due.since or now) + int(self._poll.settings.transcript_wait_hours * HOUR)
         return (due.since or now) + GIVE_UP_AFTER
 
     def _note(self, why: Why, error: Exception, retry: Retry | None) -> None:

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from dlt import Pipeline
-from filelock import FileLock, Timeout
 
-from ..errors import AnotherRunIsActive
+from ..lock import alone as hold
 
 __all__ = ["alone"]
 
 
-@contextmanager
-def alone(pipeline: Pipeline) -> Iterator[None]:
+def alone(pipeline: Pipeline) -> AbstractContextManager[None]:
     """
-    Hold the lock of `pipeline`; the operating system frees it when the process ends, however it ends.
+    Holds the lock of `pipeline` and its dataset.
 
     Raises:
         AnotherRunIsActive: another process holds it.
 
     """
-    folder = Path(pipeline.pipelines_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{pipeline.pipeline_name}.{pipeline.dataset_name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise AnotherRunIsActive(
-            f"Another alert process is at work on the dataset {pipeline.dataset_name}; it tells what is new."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    dataset = pipeline.dataset_name
+    taken = f"Another alert process is at work on the dataset {dataset}; it tells what is new."
+    return hold(Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.{dataset}.lock", taken)
