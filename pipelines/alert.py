@@ -22,12 +22,12 @@ from rich.text import Text
 from usertesting_source import UserTestingError, load, usertesting_source
 from usertesting_source.alerts import PIPELINE, AlertSettings, Report, Warehouse, alone, read_settings, tell
 from usertesting_source.alerts.message import headline, moment, test_name
-from usertesting_source.commands import DATABASE, a_date
-from usertesting_source.demo import DEMO_DATABASE, DEMO_PIPELINE, demo_source
+from usertesting_source.cli.demo import DEMO_DATABASE, DEMO_PIPELINE, demo_source
+from usertesting_source.cli.options import DATABASE, a_date
+from usertesting_source.cli.show import Screen
 from usertesting_source.errors import AnotherRunIsActive, ConfigurationError, CredentialsError, Interrupted
-from usertesting_source.poll import Stop
 from usertesting_source.run import Summary
-from usertesting_source.show import Screen
+from usertesting_source.stop import Stop
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=timezone.utc)
 """The invented sessions of the demo all count as new."""

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from usertesting_source import UserTestingError, load, usertesting_source
-from usertesting_source.check import check_all, list_tests
-from usertesting_source.commands import DATABASE, a_date
+from usertesting_source.cli.check import check_all, list_tests
+from usertesting_source.cli.demo import DEMO_DATABASE, DEMO_PIPELINE, QUERIES, demo_source
+from usertesting_source.cli.options import DATABASE, a_date
+from usertesting_source.cli.show import Screen
 from usertesting_source.config import check_resources, is_uuid, names
-from usertesting_source.demo import DEMO_DATABASE, DEMO_PIPELINE, QUERIES, demo_source
 from usertesting_source.errors import AnotherRunIsActive
 from usertesting_source.run import CHUNK
-from usertesting_source.show import Screen
 from usertesting_source.source import UserTestingSource
 
 LOG_WIDTH = 140  # a log has no edge to fit into

@@ -54,9 +54,7 @@ def test_lists_in_the_environment_are_json_or_have_commas(env: Callable[..., Non
     assert built().test_ids == (TEST, OTHER)
 
 
-@pytest.mark.parametrize(
-    "value", [[TEST, OTHER], (TEST.upper(), OTHER), f"{TEST},{OTHER}", [TEST, OTHER, TEST]]
-)
+@pytest.mark.parametrize("value", [[TEST, OTHER], (TEST.upper(), OTHER), f"{TEST},{OTHER}", [TEST, OTHER, TEST]])
 def test_lists_can_be_arguments(value: object) -> None:
     """In any case, and each only once."""
     assert built(test_ids=value).test_ids == (TEST, OTHER)
@@ -108,9 +106,7 @@ def toml(tmp_path: Path, env: Callable[..., None]) -> Iterator[Callable[[str, st
     context.reload(None)
 
 
-@pytest.mark.parametrize(
-    "start", ["2026-01-31", '"2026-01-31"', "2026-01-31T00:00:00Z", "2026-01-31T01:00:00+01:00"]
-)
+@pytest.mark.parametrize("start", ["2026-01-31", '"2026-01-31"', "2026-01-31T00:00:00Z", "2026-01-31T01:00:00+01:00"])
 def test_everything_can_be_toml(toml: Callable[[str, str], None], start: str) -> None:
     """Lists are lists, dates are dates or texts, numbers may be whole."""
     toml(
@@ -276,9 +272,7 @@ _watching = False
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watching or not event.startswith(
-        ("open", "os.", "socket.", "sqlite3.", "subprocess.", "tempfile.")
-    ):
+    if not _watching or not event.startswith(("open", "os.", "socket.", "sqlite3.", "subprocess.", "tempfile.")):
         return
     if not str(arguments[0]).startswith("/run/secrets/"):  # one of the places where dlt looks for each secret
         _seen.append(f"{event} {arguments}")

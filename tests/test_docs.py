@@ -11,9 +11,9 @@ import duckdb
 from click.testing import CliRunner
 
 from usertesting_source import load
-from usertesting_source.columns import TABLES
-from usertesting_source.dictionary import render
 from usertesting_source.sample_api import SampleApi, shop_studies
+from usertesting_source.tables.dictionary import render
+from usertesting_source.tables.schema import TABLES
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,9 +11,7 @@ import usertesting_source
 from usertesting_source import errors
 from usertesting_source.errors import ApiError, CredentialsError, NotFound, UserTestingError
 
-CLASSES = [
-    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)
-]
+CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
 
 
 def drawn() -> dict[str, str]:

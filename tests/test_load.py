@@ -10,11 +10,11 @@ import pytest
 import requests
 
 from usertesting_source import load
-from usertesting_source.columns import columns
 from usertesting_source.config import DEFAULT_RESOURCES
 from usertesting_source.errors import ConfigurationError
 from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies, simple_study
 from usertesting_source.sample_api.studies import TASK_TYPES
+from usertesting_source.tables.schema import columns
 
 NEW = "0f0e0d0c-0000-4000-8000-000000000001"
 

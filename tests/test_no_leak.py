@@ -174,9 +174,7 @@ def test_nothing_gets_out(
     }
     hidden = {"a signature": "X-Amz-", "a secret": SECRET, "a wrong secret": WRONG_SECRET}
     hidden |= {f"token {number}": token for number, token in enumerate(api.issued)}  # type: ignore[attr-defined] # see above
-    assert [
-        (place, name) for place, text in places.items() for name, value in hidden.items() if value in text
-    ] == []
+    assert [(place, name) for place, text in places.items() for name, value in hidden.items() if value in text] == []
 
     # what was looked through was really there
     assert summary.tally.failed

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import CHEAP, DETAILS, Lab, ago, all_ids
 
-from usertesting_source import packages
+from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids
 from usertesting_source.errors import AnotherRunIsActive, CredentialsError, DestinationLocked, StateError
-from usertesting_source.plan import Plan
+from usertesting_source.outcome import Plan, Summary, Tally, Watcher
 from usertesting_source.sample_api import SampleApi, simple_study
-from usertesting_source.summary import Summary, Watcher
-from usertesting_source.tally import Tally
+from usertesting_source.warehouse import packages
 
 
 def test_a_second_run_of_the_same_pipeline_says_so(tmp_path: Path) -> None:

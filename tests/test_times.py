@@ -72,9 +72,7 @@ def test_any_text_gives_a_moment_in_utc_or_none(written: str) -> None:
     assert moment is None or moment.utcoffset() == timedelta(0)
 
 
-@given(
-    st.datetimes(MOMENT.replace(year=1970, tzinfo=None), timezones=st.sampled_from([timezone.utc, BERLIN]))
-)
+@given(st.datetimes(MOMENT.replace(year=1970, tzinfo=None), timezones=st.sampled_from([timezone.utc, BERLIN])))
 def test_a_moment_that_is_written_is_read_again(moment: datetime) -> None:
     """To the millisecond, which is as exact as the API writes."""
     written = iso(moment)

@@ -2,7 +2,7 @@
 A dlt source for the UserTesting Results API.
 
     import dlt
-    from usertesting_source import load, usertesting_source
+    from . import load, usertesting_source
 
     pipeline = dlt.pipeline("usertesting", destination="snowflake", dataset_name="usertesting")
     load(pipeline, usertesting_source(test_ids=["..."]))

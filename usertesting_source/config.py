@@ -226,11 +226,7 @@ def _check_numbers(settings: Settings) -> None:
     }
     for key, minimum in least.items():
         value = getattr(settings, key)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not minimum <= value < float("inf")
-        ):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < float("inf"):
             raise _wrong(key, value, f"give a number of at least {minimum:g}")
         if key in _WHOLE and value != int(value):
             raise _wrong(key, value, "give a whole number")

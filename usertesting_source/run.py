@@ -16,12 +16,11 @@ import dlt
 from dlt.extract import DltSource
 
 from .errors import ApiUnavailable, ConfigurationError, DestinationError, UserTestingError
-from .packages import Packages, only_run, own_signals
-from .plan import foresee
+from .extract.plan import foresee
+from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
-from .summary import Summary, Watcher
-from .tally import Wishes
+from .warehouse.packages import Packages, only_run, own_signals
 
 CHUNK = 25
 
@@ -67,13 +66,9 @@ def load(
         CredentialsError, ApiUnavailable, DestinationError, StateError: see `errors`.
 
     """
-    own = source.with_resources(
-        *source.selected_resources
-    )  # a copy: what dlt notes on it is not the caller's
+    own = source.with_resources(*source.selected_resources)  # a copy: what dlt notes on it is not the caller's
     if not isinstance(own, UserTestingSource):
-        raise ConfigurationError(
-            f"`load` is for sources made by usertesting_source(...); {source.name!r} is another."
-        )
+        raise ConfigurationError(f"`load` is for sources made by usertesting_source(...); {source.name!r} is another.")
     since_ms = None if since is None else round(since.timestamp() * 1000)
     wishes = Wishes(full, since_ms, frozenset(s.lower() for s in session_ids))
     stop = stop or Stop()

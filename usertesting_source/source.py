@@ -8,10 +8,11 @@ import dlt
 from dlt.common.schema import Schema
 from dlt.extract import DltSource
 
-from . import config, tables
+from . import config
 from .config import Settings, UserTestingCredentials
-from .poll import Poll
-from .resources import Resources
+from .extract.poll import Poll
+from .extract.resources import Resources
+from .tables import rows as tables
 
 
 class UserTestingSource(DltSource):

@@ -19,11 +19,10 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from media_server import media_server, sha256
-
-from usertesting_source.videos import VideoStore
+from tests.support.media_server import media_server, sha256
+from usertesting_source.videos.store import VideoStore
 
 
 def serve(size: int, pipe: Connection) -> None:

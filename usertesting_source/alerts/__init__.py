@@ -9,10 +9,10 @@ Alerts: tell Slack or Jira what went wrong in new sessions, each thing once.
 
 from __future__ import annotations
 
+from ..warehouse.connection import Warehouse
 from .config import AlertSettings, read_settings
 from .ledger import PIPELINE
 from .lock import alone
 from .tell import Report, tell
-from .warehouse import Warehouse
 
 __all__ = ["PIPELINE", "AlertSettings", "Report", "Warehouse", "alone", "read_settings", "tell"]

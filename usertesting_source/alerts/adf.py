@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..signals import Signal
 from .message import (
     Message,
     Style,
@@ -18,6 +17,7 @@ from .message import (
     tally,
     test_name,
 )
+from .signals import Signal
 
 __all__ = ["document", "readable", "summary", "wiki"]
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from ..errors import DestinationError
 from ..times import parse_time
+from ..warehouse.connection import Connection
 from . import ledger
-from .warehouse import Connection
 
 __all__ = ["Baseline", "keep", "recorded", "this_run"]
 

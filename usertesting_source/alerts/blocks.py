@@ -7,7 +7,6 @@ import re
 from datetime import datetime
 from typing import Any
 
-from ..signals import Signal
 from .message import (
     Message,
     Style,
@@ -20,6 +19,7 @@ from .message import (
     tally,
     test_name,
 )
+from .signals import Signal
 
 __all__ = ["escape", "payload", "readable"]
 

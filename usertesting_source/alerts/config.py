@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import dlt
 
 from ..errors import ConfigurationError
-from ..signals import Rule
 from . import settings
 from .channel import Channel
 from .jira import JiraChannel, JiraProject
 from .message import Style
 from .rulebook import active_rules
+from .signals import Rule
 
 __all__ = ["CHANNELS", "AlertSettings", "read_settings"]
 

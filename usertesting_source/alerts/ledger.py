@@ -28,10 +28,10 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ..errors import DestinationError
-from ..signals import Signal
 from ..times import parse_time
+from ..warehouse.connection import Connection, Warehouse, batches
 from .message import Message, signal_key
-from .warehouse import Connection, Warehouse, batches
+from .signals import Signal
 
 __all__ = [
     "MAX_ATTEMPTS",

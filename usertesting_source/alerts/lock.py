@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dlt import Pipeline
 
-from ..lock import alone as hold
+from ..warehouse.lock import alone as hold
 
 __all__ = ["alone"]
 

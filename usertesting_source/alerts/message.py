@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from urllib.parse import quote
 
-from ..signals import SEVERITIES, Signal, text
+from .signals import SEVERITIES, Signal, text
 
 __all__ = [
     "QUOTE_CHARS",

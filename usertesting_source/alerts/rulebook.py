@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-from .. import rules
 from ..errors import ConfigurationError
-from ..signals import SEVERITIES, Check, Rule
-from . import settings
+from . import rules, settings
+from .signals import SEVERITIES, Check, Rule
 
 __all__ = ["active_rules"]
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from ..signals import Pace, Session, number
 from ..times import parse_time
+from ..warehouse.connection import Connection, batches
 from .ledger import SCHEMA
-from .warehouse import Connection, batches
+from .signals import Pace, Session, number
 
 __all__ = ["arrived", "newest_load", "read"]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ..signals import Rule, Signal, detect
+from ..warehouse.connection import Connection, Warehouse, batches
 from . import baseline, ledger, sessions
 from .baseline import Baseline
 from .channel import Channel, ChannelRefused, MaybeDelivered, NotDelivered
 from .ledger import OpenRow
 from .message import Message, as_uncertain, digest, group, signal_key
-from .warehouse import Connection, Warehouse, batches
+from .signals import Rule, Signal, detect
 
 __all__ = ["Report", "tell"]
 

@@ -7,7 +7,7 @@ import threading
 
 import click
 
-from . import SampleApi, shop_studies
+from ..sample_api import SampleApi, shop_studies
 
 
 def settings_of(api: SampleApi, rate_limit: int, rate_period: float) -> dict[str, str]:

@@ -69,9 +69,7 @@ class Gate:
         request.status = 0 if reply.dropped else reply.status
         return reply
 
-    def _reply(
-        self, request: Request, ids: tuple[str, ...], target: str, headers: Headers, body: bytes
-    ) -> Reply:
+    def _reply(self, request: Request, ids: tuple[str, ...], target: str, headers: Headers, body: bytes) -> Reply:
         if self.faults.on_request is not None:
             self.faults.on_request(request)
         if self.faults.latency:

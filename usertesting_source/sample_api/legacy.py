@@ -40,9 +40,7 @@ class LegacyEndpoints:
         known = {w.uuid for w in self.state.workspaces} - self.state.hidden
         if _valid(ids[0]) not in known:
             status = self.state.settings.hidden_workspace_status
-            raise Refused(
-                legacy_refusal(status, "Workspace not found" if status == 404 else "No access to workspace")
-            )
+            raise Refused(legacy_refusal(status, "Workspace not found" if status == 404 else "No access to workspace"))
         studies = self.state.in_workspace(ids[0].lower())
         start = 0 if self.faults.repeat_workspace_page else _start(query)
         page = studies[start : start + PAGE]

@@ -124,18 +124,14 @@ def clips(study: Study, session: Session) -> Json:
     cut = [_clip(session, number, length, rng) for number in range(1, rng.randint(0, 3) + 1)]
     body: Json = {"studyUuid": study.test_id, "clips": cut}
     if rng.random() < 0.5:
-        body["videoRegions"] = {
-            "screen": {"topLeftPoint": {"x": 0, "y": 0}, "widthPx": 1920, "heightPx": 1080}
-        }
+        body["videoRegions"] = {"screen": {"topLeftPoint": {"x": 0, "y": 0}, "widthPx": 1920, "heightPx": 1080}}
     return body
 
 
 def _clip(session: Session, number: int, length: int, rng: Random) -> Json:
     start = rng.randrange(max(1, length - 20_000))
     optional: Json = {
-        "description": rng.choice(
-            ("Did not see the link", "Likes the photographs", "Asks for the price of delivery")
-        ),
+        "description": rng.choice(("Did not see the link", "Likes the photographs", "Asks for the price of delivery")),
         "layout": {"mainStream": "SCREEN", "pipPosition": "BOTTOM_RIGHT", "pipState": "OPENED"},
     }
     return {

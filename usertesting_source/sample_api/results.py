@@ -74,9 +74,7 @@ class ResultsEndpoints:
     def video_url(self, ids: tuple[str, ...], _: Query) -> Reply:
         """`GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl`: valid for an hour."""
         session = self._recorded(ids[0], "Video not found")[1]
-        url, expires = self.media.sign(
-            f"videos/{session.session_id}/session.mp4", self.state.settings.url_lifetime
-        )
+        url, expires = self.media.sign(f"videos/{session.session_id}/session.mp4", self.state.settings.url_lifetime)
         stamp = payloads.timestamp(expires, self.state.settings.fractions)
         return as_json({"videoUrl": url, "sessionId": session.session_id, "expiresAt": stamp})
 

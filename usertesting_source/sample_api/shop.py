@@ -45,9 +45,7 @@ def _study(title: str, kind: str, workspace: str, ordered: datetime, seed: int) 
         INTERACTION: (TaskGroup(uid("shop", "qx"), "QX_SCORE", "Return policy"),),
         THINK_OUT_LOUD: (TaskGroup(uid("shop", "comparison"), "BALANCED_COMPARISON", "Page A and page B"),),
     }
-    return Study(
-        uid("shop", kind), title, "STUDYV2", kind, workspace, ordered, tasks, groups.get(kind, ()), seed=seed
-    )
+    return Study(uid("shop", kind), title, "STUDYV2", kind, workspace, ordered, tasks, groups.get(kind, ()), seed=seed)
 
 
 def _counts(sessions: int) -> list[int]:
@@ -61,10 +59,7 @@ def _sessions(study: Study, count: int, now: datetime) -> list[Session]:
     rng = Random(f"{study.seed}/{study.test_id}/sessions")
     troubled = set(rng.sample(range(count), round(TROUBLED * count)))
     finishes = [now - timedelta(days=DAYS) * rng.random() for _ in range(count)]
-    return [
-        _session(study, number, finish, number in troubled, rng)
-        for number, finish in enumerate(sorted(finishes))
-    ]
+    return [_session(study, number, finish, number in troubled, rng) for number, finish in enumerate(sorted(finishes))]
 
 
 def _session(study: Study, number: int, finished: datetime, troubled: bool, rng: Random) -> Session:

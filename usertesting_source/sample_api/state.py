@@ -137,11 +137,7 @@ class State:
 
     def in_workspace(self, workspace_id: str) -> list[Study]:
         """The tests of a workspace, newest first."""
-        found = [
-            s
-            for s in self.studies.values()
-            if s.workspace_id == workspace_id and s.test_id not in self.hidden
-        ]
+        found = [s for s in self.studies.values() if s.workspace_id == workspace_id and s.test_id not in self.hidden]
         return sorted(found, key=lambda s: (s.ordered_at is not None, s.ordered_at, s.test_id), reverse=True)
 
     def _is_hidden(self, study: Study) -> bool:

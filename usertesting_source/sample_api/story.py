@@ -117,11 +117,7 @@ def _matrix(rng: Random, task: Task, well: bool) -> dict[str, str]:
 
 
 def _text(rng: Random, task: Task, well: bool) -> str:
-    said = (
-        (task.praise or ("I liked it, no complaints.",))
-        if well
-        else (task.complaints or ("It was frustrating.",))
-    )
+    said = (task.praise or ("I liked it, no complaints.",)) if well else (task.complaints or ("It was frustrating.",))
     return " ".join(rng.sample(said, min(len(said), rng.randint(1, 2))))
 
 

@@ -232,12 +232,9 @@ def every_task_study(
             "product_type": THINK_OUT_LOUD,
             "title": "Every kind of task",
             "shapes": shapes,
-            "tasks": tuple(
-                task for task in tasks if not documented or task.type not in ("VERBAL", "SKIPPED")
-            ),
+            "tasks": tuple(task for task in tasks if not documented or task.type not in ("VERBAL", "SKIPPED")),
             "groups": tuple(
-                TaskGroup(uid(seed, type_), type_)
-                for type_ in ("QX_SCORE", "BALANCED_COMPARISON", "UNRECOGNIZED")
+                TaskGroup(uid(seed, type_), type_) for type_ in ("QX_SCORE", "BALANCED_COMPARISON", "UNRECOGNIZED")
             ),
             **fields,
         },
@@ -262,11 +259,7 @@ TASK_TYPES = (
 
 
 def _sample_task(type_: str, seed: int) -> Task:
-    options = (
-        ("Poor", "Fair", "Good", "Very good")
-        if type_ == "MATRIX"
-        else ("Chocolate", "Vanilla", "Salt, caramel")
-    )
+    options = ("Poor", "Fair", "Good", "Very good") if type_ == "MATRIX" else ("Chocolate", "Vanilla", "Salt, caramel")
     return Task(
         uid("every task", seed, type_),
         f"A task of the type {type_.lower().replace('_', ' ')}",

@@ -26,9 +26,7 @@ class TokenEndpoint:
     def answer(self, method: str, content_type: str, body: bytes) -> Reply:
         """A token for the right credentials, sent in the form body."""
         if method != "POST":
-            raise Refused(
-                as_json({"errorCode": "E0000022", "errorSummary": "The endpoint does not support it"}, 405)
-            )
+            raise Refused(as_json({"errorCode": "E0000022", "errorSummary": "The endpoint does not support it"}, 405))
         if self.faults.use("token_down"):
             raise Refused(as_json({"errorCode": "E0000009", "errorSummary": "Internal Server Error"}, 503))
         if not content_type.startswith("application/x-www-form-urlencoded"):

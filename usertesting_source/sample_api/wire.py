@@ -31,9 +31,7 @@ class Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
-        self._thread = threading.Thread(
-            target=self.serve_forever, args=(0.02,), name="sample-api", daemon=True
-        )
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="sample-api", daemon=True)
 
     def start(self) -> None:
         """Serve in a thread of its own."""

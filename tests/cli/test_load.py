@@ -1,0 +1,169 @@
+"""`python pipelines/load.py` as a user types it: output, exit codes, errors in one paragraph."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from usertesting_source.sample_api import SampleApi, simple_study
+
+LOAD = str(Path(__file__).parents[2] / "pipelines" / "load.py")
+NOBODY = "00000000-0000-4000-8000-000000000000"
+Run = Callable[..., Result]
+
+
+def load_command() -> Any:
+    """The click command of the script."""
+    spec = importlib.util.spec_from_file_location("load_command", LOAD)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def api() -> Iterator[SampleApi]:
+    """A sample API with one survey of three sessions, and no quota."""
+    with SampleApi([simple_study(n=3, product_type="SURVEY")], rate_limit=None) as sample:
+        yield sample
+
+
+def environment(api: SampleApi, **settings: str | None) -> dict[str, str | None]:
+    """What a user would have set; `settings` replace, None removes."""
+    keys = {
+        "BASE_URL": api.base_url,
+        "TOKEN_URL": api.token_url,
+        "CREDENTIALS__CLIENT_ID": api.client_id,
+        "CREDENTIALS__CLIENT_SECRET": api.client_secret,
+        "TEST_IDS": api.test_ids[0],
+        "RATE_LIMIT": "0",
+        **settings,
+    }
+    return {f"SOURCES__USERTESTING__{key}": value for key, value in keys.items()}
+
+
+@pytest.fixture
+def run(api: SampleApi) -> Run:
+    """Runs the command in this process."""
+
+    def command(*options: str, **settings: str | None) -> Result:
+        return CliRunner().invoke(load_command(), options, env=environment(api, **settings))
+
+    return command
+
+
+def test_a_load_says_plan_and_result(run: Run) -> None:
+    """The plan, a table of rows, a verdict; exit code 0; and a second run finds nothing new."""
+    first = run()
+    assert first.exit_code == 0, first.stderr
+    assert "Plan  1 test. To load: 3 details, 3 transcripts" in first.stdout
+    assert "session_details" in first.stdout
+    assert "All loaded" in first.stdout
+    second = run()
+    assert second.exit_code == 0
+    assert "Nothing new" in second.stdout
+
+
+BAD: dict[str, tuple[dict[str, str | None], str]] = {
+    "no credentials": ({"CREDENTIALS__CLIENT_ID": None, "CREDENTIALS__CLIENT_SECRET": None}, "No credentials"),
+    "half credentials": ({"CREDENTIALS__CLIENT_SECRET": None}, "client_secret` is not"),
+    "wrong secret": ({"CREDENTIALS__CLIENT_SECRET": "wrong"}, "401"),
+    "no uuid": ({"TEST_IDS": "12345"}, "a test id is a UUID"),
+    "no tests": ({"TEST_IDS": None}, "Nothing to load"),
+    "bad date": ({"START_DATE": "soon"}, "start_date"),
+    "bad number": ({"OVERLAP_DAYS": "-1"}, "overlap_days"),
+    "bad url": ({"BASE_URL": "api.example.com"}, "base_url"),
+    "unreachable": ({"BASE_URL": "http://127.0.0.1:9"}, "cannot be reached"),
+    "bad resource": ({"RESOURCES": "session"}, "choose from"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_in_one_paragraph(run: Run, case: str) -> None:
+    """Exit code 1, key and remedy in one paragraph, no traceback, no secret."""
+    settings, said = BAD[case]
+    result = run(**settings)
+    assert result.exit_code == 1, result.stdout + result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "sample-secret" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [("--since", "soon"), ("--chunk", "0"), ("--resources", "nothing"), ("--watch", "-1"), ("--bogus",)]
+)
+def test_a_bad_option_is_exit_code_2(run: Run, options: tuple[str, ...]) -> None:
+    """With a line that names the option."""
+    result = run(*options)
+    assert result.exit_code == 2
+    assert options[0] in result.stderr
+
+
+def test_a_test_that_cannot_be_seen_fails_alone(run: Run, api: SampleApi) -> None:
+    """The other test is loaded, exit code 3, and the message gives the three meanings of a 404."""
+    result = run(TEST_IDS=f"{api.test_ids[0]},{NOBODY}")
+    assert result.exit_code == 3
+    assert "All loaded" not in result.stdout
+    assert "session_details" in result.stdout
+    for word in (NOBODY, "does not exist", "workspace", "classic"):
+        assert word in result.stdout
+
+
+def test_verbose_shows_the_trace(run: Run) -> None:
+    """For those who have to dig."""
+    assert "Traceback" in run("--verbose", TEST_IDS="12345").stderr
+
+
+def test_check_says_what_is_wrong_and_loads_nothing(run: Run, tmp_path: Path) -> None:
+    """Exit code 1 for a test that cannot be seen, 0 when all is well."""
+    good = run("--check")
+    assert good.exit_code == 0, good.stdout + good.stderr
+    assert "3 sessions" in good.stdout
+    bad = run("--check", TEST_IDS=NOBODY)
+    assert bad.exit_code == 1
+    assert NOBODY in bad.stdout
+    assert "Plan" not in good.stdout + bad.stdout
+
+
+def test_list_tests_needs_no_test_ids(run: Run, api: SampleApi) -> None:
+    """It prints what the credentials see, with nothing configured."""
+    result = run("--list-tests", TEST_IDS=None)
+    assert result.exit_code == 0, result.stderr
+    assert api.test_ids[0] in result.stdout
+
+
+def test_the_script_runs_by_itself(api: SampleApi, tmp_path: Path) -> None:
+    """As `python pipelines/load.py`, in a folder without any settings file."""
+    variables = os.environ | {key: value for key, value in environment(api).items() if value is not None}
+    result = subprocess.run([sys.executable, LOAD], env=variables, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "All loaded" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_locked_duckdb_file_is_named_and_nothing_is_lost(run: Run, tmp_path: Path) -> None:
+    """A load that finds the file held goes on when it is free, and tells meanwhile what it waits for."""
+    assert run().exit_code == 0
+    code = (
+        "import duckdb, time; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); time.sleep(6)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        began = time.monotonic()
+        result = run("--full")
+        waited = time.monotonic() - began
+    assert result.exit_code == 0, result.stdout + result.stderr
+    assert "another program holds the DuckDB file" in result.stdout
+    assert waited > 2

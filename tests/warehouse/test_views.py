@@ -1,0 +1,308 @@
+"""The views that ship with the data: what they say, and when they are created."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+import sqlglot
+from dlt.sources import DltResource
+from sqlglot import exp
+
+from usertesting_source.errors import DestinationError
+from usertesting_source.tables import rows as tables
+from usertesting_source.warehouse.views import Target, create_views, drop_views, rendered, views
+
+NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
+TEST = "7a0c2a52-0000-4000-8000-000000000001"
+EVERYTHING = {name: {column.name for column in table.columns} for name, table in tables.TABLES.items()}
+VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Where is it?\n\n00:04.000 --> 00:06.000\n<v Ann>There &amp; then.\n"
+
+
+def summary(number: int) -> dict[str, Any]:
+    return {
+        "sessionId": f"s{number}",
+        "status": "COMPLETE",
+        "startTime": "2026-02-01T10:00:00.000Z",
+        "finishTime": f"2026-02-01T10:{10 * number:02}:00.000Z",
+    }
+
+
+def task(uuid: str, kind: str, span: tuple[int, int], answer: object, skipped: bool = False) -> dict[str, Any]:
+    response = {"startTimeMs": span[0], "endTimeMs": span[1], "skipped": skipped, "answer": answer}
+    return {"uuid": uuid, "text": f"Task {uuid}", "type": kind, "response": response}
+
+
+def details(number: int, extra: Mapping[str, object] | None = None) -> dict[str, Any]:
+    return {
+        "sessionParticipant": {
+            "participantId": f"p{number}",
+            "demographicsInfo": [{"code": "AGE", "value": "30"}],
+        },
+        "taskGroups": [{"uuid": "g", "type": "QX_SCORE", "response": {"score": 70}}],
+        "tasks": [
+            task("rate", "RATING_SCALE", (0, 1000 * number), {"ratingScale": {"value": number}}),
+            task("nps", "NPS", (5000, 9000), {"nps": {"score": (10, 8, 3, 0)[number - 1]}}, skipped=number == 2),
+            task("find", "URL", (9000, 12000), {"url": {"success": number == 1}}),
+        ],
+        **(extra or {}),
+    }
+
+
+def sessions(numbers: Collection[int], removed: Collection[int]) -> list[dict[str, Any]]:
+    return [tables.session_row(TEST, summary(n), NOW if n in removed else None) for n in numbers]
+
+
+def scores() -> list[dict[str, Any]]:
+    old, new = (
+        {"qxScores": [{"taskGroupId": group, "qxScore": score, "values": {"trust": score}} for group, score in found]}
+        for found in ([("a", 10), ("b", 20)], [("a", 60), ("b", 80)])
+    )
+    return tables.qx_score_rows(TEST, old, NOW) + tables.qx_score_rows(TEST, new, NOW + timedelta(days=1))
+
+
+@dlt.source(name="views")
+def source(
+    numbers: Collection[int] = (1, 2, 3, 4),
+    only: Collection[str] | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> Iterator[DltResource]:
+    """Four sessions of one test, of which the fourth was removed."""
+    schema = dlt.current.source_schema()
+    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
+    rows = {
+        "tests": [
+            tables.test_row(TEST, {"title": "Checkout"}, workspace_id="w", session_count=4, last_finish_time=NOW)
+        ],
+        "sessions": sessions(numbers, removed=(4,)),
+        "session_details": [tables.detail_row(TEST, summary(n), details(n, extra), NOW) for n in numbers],
+        "transcripts": [tables.transcript_row(TEST, f"s{n}", VTT, NOW) for n in numbers if n in (1, 4)],
+        "qx_scores": scores(),
+        "load_issues": [
+            tables.issue_row("transcripts", TEST, "s2", status="waiting"),
+            tables.issue_row("transcripts", TEST, "s3", status="given_up"),
+            tables.issue_row("sessions", TEST, status="resolved"),
+        ],
+    }
+    for name in only or rows:
+        yield dlt.resource(rows[name], name=name, write_disposition="append", **tables.hints(name))
+
+
+def new_pipeline(folder: Path, database: Path | None = None) -> dlt.Pipeline:
+    return dlt.pipeline(
+        "views",
+        pipelines_dir=str(folder / "pipelines"),
+        destination=dlt.destinations.duckdb(str(database or folder / "db.duckdb")),
+        dataset_name="ut",
+    )
+
+
+def load(pipeline: dlt.Pipeline, **what: Any) -> None:
+    pipeline.run(source(**what), loader_file_format="parquet")
+
+
+def select(pipeline: dlt.Pipeline, query: str) -> list[Any]:
+    with pipeline.sql_client() as client:
+        return list(client.execute_sql(query) or [])
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dlt.Pipeline:
+    """A dataset with everything in it, and its views."""
+    pipeline = new_pipeline(tmp_path_factory.mktemp("loaded"))
+    load(pipeline)
+    assert create_views(pipeline) == list(views())
+    return pipeline
+
+
+def test_nothing_is_done_when_nothing_has_changed(loaded: dlt.Pipeline) -> None:
+    """A second call creates nothing."""
+    assert create_views(loaded) == []
+
+
+def test_the_vendor_s_tables_are_there_without_removed_sessions(loaded: dlt.Pipeline) -> None:
+    """The views with the tutorial's names hold the rows of the sessions that are still listed."""
+    for view, rows in {"tasks": 9, "task_groups": 3, "demographics": 3}.items():
+        found = select(loaded, f"select session_id, participant_id from {view}")
+        assert len(found) == rows
+        assert set(found) == {("s1", "p1"), ("s2", "p2"), ("s3", "p3")}
+
+
+def test_answers_are_typed_rows_with_their_test(loaded: dlt.Pipeline) -> None:
+    """An answer comes with its test's title and its participant; skipped tasks have none."""
+    query = (
+        "select test_title, participant_id, answer_number, answer_scale_max, task_seconds from answers "
+        "where task_uuid = 'nps'"
+    )
+    assert sorted(select(loaded, query)) == [
+        ("Checkout", "p1", 10.0, 10.0, 4.0),
+        ("Checkout", "p3", 3.0, 10.0, 4.0),
+    ]
+
+
+def test_test_kpis_are_the_numbers_of_a_report(loaded: dlt.Pipeline) -> None:
+    """Sessions, NPS, rating, success and minutes count listed sessions only; the newest QXscores are averaged."""
+    query = (
+        "select test_title, sessions, nps, mean_rating, success_rate, median_minutes, qx_score, trust from test_kpis"
+    )
+    [found] = select(loaded, query)
+    assert found == ("Checkout", 3, 0.0, 2.0, pytest.approx(1 / 3), 20.0, 70.0, 70.0)
+
+
+def test_task_kpis_tell_how_each_task_went(loaded: dlt.Pipeline) -> None:
+    """Each task has its answers, skips, seconds and the mean that fits its kind."""
+    query = (
+        "select task_uuid, answers, skips, median_seconds, mean_rating, nps, success_rate "
+        "from task_kpis order by task_number"
+    )
+    assert select(loaded, query) == [
+        ("rate", 3, 0, 2.0, 2.0, None, None),
+        ("nps", 2, 1, 4.0, None, 0.0, None),
+        ("find", 3, 0, 3.0, None, None, pytest.approx(1 / 3)),
+    ]
+
+
+def test_task_transcripts_join_what_was_said_during_a_task(loaded: dlt.Pipeline) -> None:
+    """Cues that overlap a task are joined in order; a cue across a border is in both tasks."""
+    query = "select session_id, task_uuid, cues, said from task_transcripts order by task_number"
+    assert select(loaded, query) == [("s1", "nps", 1, "There & then.")]
+
+
+def test_load_status_tells_what_is_here_and_what_is_not(loaded: dlt.Pipeline) -> None:
+    """Per test the listed, fetched and awaited sessions are counted, without the removed and the resolved."""
+    query = "select listed, removed, detailed, transcribed, waiting, open_issues, newest_session from load_status"
+    newest = datetime(2026, 2, 1, 10, 30, tzinfo=timezone.utc)
+    assert select(loaded, query) == [(3, 1, 3, 1, 1, 1, newest)]
+
+
+def test_every_view_has_its_declared_columns_and_plain_types(loaded: dlt.Pipeline) -> None:
+    """What a view selects is what the destination shows, in types that every tool reads."""
+    query = "select table_name, column_name, data_type from information_schema.columns where table_schema = 'ut'"
+    found: dict[str, dict[str, str]] = {}
+    for view, column, data_type in select(loaded, query):
+        found.setdefault(view, {})[column] = data_type
+    plain = {"VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "JSON", "TIMESTAMP WITH TIME ZONE"}
+    for view in views().values():
+        assert list(found[view.name]) == view.columns
+        assert set(found[view.name].values()) <= plain
+
+
+def test_views_wait_for_their_tables(tmp_path: Path) -> None:
+    """A view is made once a table that it needs is there, and works without the others."""
+    pipeline = new_pipeline(tmp_path)
+    load(pipeline, only=["qx_scores"])
+    assert create_views(pipeline) == []
+    load(pipeline, only=["sessions"])
+    assert create_views(pipeline) == ["load_status"]
+    assert select(pipeline, "select listed, detailed, waiting from load_status") == [(3, 0, 0)]
+
+
+def test_a_table_that_arrives_later_is_taken_in(tmp_path: Path) -> None:
+    """Views that did without a table are replaced once it is loaded: removed sessions disappear."""
+    pipeline = new_pipeline(tmp_path)
+    load(pipeline, only=["session_details"])
+    create_views(pipeline)
+    assert select(pipeline, "select sessions, test_title from test_kpis") == [(4, None)]
+    assert select(pipeline, "select listed, detailed from load_status") == [(0, 4)]
+    load(pipeline, only=["sessions", "tests"], extra={"device": "PHONE"})
+    assert "test_kpis" in create_views(pipeline)
+    assert select(pipeline, "select sessions, test_title from test_kpis") == [(3, "Checkout")]
+
+
+def test_views_survive_new_columns_and_refresh(tmp_path: Path) -> None:
+    """A new field of the API changes no view; dropped views are there again after the next load."""
+    pipeline = new_pipeline(tmp_path)
+    load(pipeline, only=["session_details"])
+    created = create_views(pipeline)
+    load(pipeline, only=["session_details"], extra={"device": "PHONE"})
+    assert create_views(pipeline) == []
+    assert sorted(drop_views(pipeline)) == sorted(created)
+    assert drop_views(pipeline) == []
+    again = source((1,), only=["session_details"])
+    pipeline.run(again, loader_file_format="parquet", refresh="drop_sources")
+    assert create_views(pipeline) == created
+    assert select(pipeline, "select sessions from test_kpis") == [(1,)]
+
+
+def test_a_machine_without_memory_creates_the_views_anew(tmp_path: Path, loaded: dlt.Pipeline) -> None:
+    """What was created is noted on this machine only; elsewhere the views are made again, to the same effect."""
+    with loaded.sql_client() as client:
+        database = Path(client.native_connection.execute("select path from duckdb_databases()").fetchall()[0][0])
+    elsewhere = new_pipeline(tmp_path, database)
+    elsewhere.sync_destination()
+    assert create_views(elsewhere) == list(views())
+    assert create_views(elsewhere) == []
+
+
+def test_a_view_that_was_replaced_is_put_back(loaded: dlt.Pipeline) -> None:
+    """A view with other columns than ours is stale, and is replaced."""
+    select(loaded, "create or replace view tasks as select 1 as x")
+    assert create_views(loaded) == ["tasks"]
+
+
+def test_a_refused_view_is_named_and_the_others_are_made(tmp_path: Path) -> None:
+    """Where something else has a view's name, the error says so, after the other views were made."""
+    pipeline = new_pipeline(tmp_path)
+    load(pipeline, only=["session_details"])
+    select(pipeline, "create table answers (x integer)")
+    with pytest.raises(DestinationError, match="view 'answers' could not be brought up to date"):
+        create_views(pipeline)
+    assert select(pipeline, "select sessions from test_kpis") == [(4,)]
+
+
+def test_destinations_without_views_are_left_alone(tmp_path: Path) -> None:
+    """On a destination of files there is nothing to create or to drop."""
+    pipeline = dlt.pipeline(
+        "files",
+        pipelines_dir=str(tmp_path / "pipelines"),
+        destination=dlt.destinations.filesystem(tmp_path.as_uri()),
+        dataset_name="ut",
+    )
+    load(pipeline, only=["sessions"])
+    assert (create_views(pipeline), drop_views(pipeline)) == ([], [])
+
+
+def target(dialect: str) -> Target:
+    upper = str.upper if dialect == "snowflake" else str
+    return Target(dialect, lambda name: ["project", "ut", upper(name)], upper)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "snowflake", "bigquery", "redshift", "databricks"])
+@pytest.mark.parametrize("present", [EVERYTHING, {"session_details__tasks": EVERYTHING["session_details__tasks"]}])
+def test_views_render_in_the_dialect_of_each_warehouse(dialect: str, present: dict[str, set[str]]) -> None:
+    """Each rendered view is valid in its dialect and selects the same columns, whatever is missing."""
+    for name, query in rendered(present, target(dialect)).items():
+        [parsed] = sqlglot.parse(f"CREATE OR REPLACE VIEW v AS {query}", read=dialect)
+        assert isinstance(parsed, exp.Create)
+        assert [column.lower() for column in parsed.expression.named_selects] == views()[name].columns
+        assert not parsed.find(exp.Star) or "COUNT(*)" in query
+
+
+def test_what_sqlglot_does_not_translate_is_adapted() -> None:
+    """Times are subtracted and texts joined in words that BigQuery and Redshift know."""
+    bigquery = rendered(EVERYTHING, target("bigquery"))
+    redshift = rendered(EVERYTHING, target("redshift"))
+    assert "TIMESTAMP_DIFF(`d`.`finish_time`, `d`.`start_time`, MILLISECOND)" in bigquery["test_kpis"]
+    assert """LISTAGG("c"."text", ' ') WITHIN GROUP (ORDER BY "c"."start_ms")""" in redshift["task_transcripts"]
+
+
+def test_a_missing_column_counts_as_null() -> None:
+    """A column that a table does not have yet is null in its views, and they are made all the same."""
+    present = {**EVERYTHING, "sessions": {"session_id", "test_id", "finish_time"}}
+    assert 'CAST(NULL AS TIMESTAMPTZ) AS "removed_at"' in rendered(present, target("duckdb"))["tasks"]
+
+
+def test_every_column_of_the_script_exists() -> None:
+    """Every column in views.sql is written with an alias, and a table's columns are declared."""
+    for view in views().values():
+        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in tables.TABLES}
+        for column in view.query.find_all(exp.Column):
+            assert column.table, f"{view.name}: {column.name}"
+        for table in view.query.find_all(exp.Table):
+            assert table.alias, f"{view.name}: {table.name}"
+        assert view.needs <= set(tables.TABLES)
+        assert aliases

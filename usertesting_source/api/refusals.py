@@ -1,0 +1,90 @@
+"""
+What an answer other than 200 means: the status decides, its body is read only for what it says.
+
+The Results API documents no error bodies; NestJS's envelope is likely, the legacy API has one of its own, and a gateway
+may answer with HTML.
+"""
+
+from __future__ import annotations
+
+import re
+
+from requests import Response
+
+from ..errors import (
+    BadRequest,
+    CredentialsError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    UnreadableAnswer,
+    UserTestingError,
+)
+
+_SECRET = re.compile(r"X-Amz-|Bearer\s|\beyJ")  # a signed URL, an Authorization header, a token
+
+
+def refusal(response: Response, what: str, *, renewed: bool) -> UserTestingError:
+    """
+    The error that `response` means.
+
+    Args:
+        response: any but a 200.
+        what: was asked for, with its id.
+        renewed: whether the token was bought just now.
+
+    """
+    status, said = response.status_code, message(response)
+    if status in (401, 403):
+        return _forbidden(status, said, what, renewed)
+    if status == 404:
+        return NotFound(
+            f"The API knows nothing of {what}, or does not show it to these credentials (404{said}).", status
+        )
+    if status == 429:
+        return RateLimited(
+            f"The API still answers 429 for {what} after waiting as told, several times: another program uses up the"
+            " quota of these credentials. Stop it, or lower `sources.usertesting.rate_limit`.",
+            status,
+        )
+    if status >= 500:
+        text = f"The API answers {status} for {what}, again after retries{said}. It is asked for again later."
+        return ServerError(text, status)
+    if status >= 400:
+        return BadRequest(f"The API does not take the request for {what} ({status}{said}): check the id.", status)
+    if status >= 300:
+        return BadRequest(
+            f"The API sends {what} to another address ({status}), which is not followed: check"
+            " `sources.usertesting.base_url`.",
+            status,
+        )
+    return UnreadableAnswer(f"The API answers {status} for {what}: no data. It is asked for again later.", status)
+
+
+def _forbidden(status: int, said: str, what: str, renewed: bool) -> CredentialsError:
+    if status == 403:
+        return CredentialsError(
+            f"The API forbids reading {what} (403{said}). Ask UserTesting whether the account's plan includes the"
+            " Results API, and that the credentials' e-mail address is a member of the workspace.",
+            status,
+        )
+    remedy = (
+        "a new token was refused too: check that client id and scope are meant for this API"
+        if renewed
+        else "a token lives an hour: get a new one, or set client_id and client_secret, which renew themselves"
+    )
+    return CredentialsError(f"The API refuses the credentials (401{said}); {remedy}.", status)
+
+
+def message(response: Response) -> str:
+    """What an error body says, behind a colon; nothing of HTML, and no secret that it repeats."""
+    try:
+        body = response.json()
+    except ValueError:
+        return ""
+    for key in ("errorMessage", "message", "error_description", "errorSummary", "error"):
+        value = body.get(key) if isinstance(body, dict) else None
+        text = "; ".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(text, str) and text and not _SECRET.search(text):
+            return f": {text[:200]}"
+    return ""

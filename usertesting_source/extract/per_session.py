@@ -1,0 +1,191 @@
+"""
+How a resource that asks once per session goes through the tests: what is due in each, in which order, and what to do
+when something fails. The resources differ in what they ask for; this they have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from ..errors import ApiError, DownloadError, NotFound
+from ..sync.cursor import GIVE_UP_AFTER, HOUR, Due, Retry, Why, oldest_first
+from .poll import Poll
+from .visits import Visit, Visits
+
+Absent = Literal["failed", "waiting", "none"]
+"""What a 404 for a listed session means: a fault; not there yet; that there is none."""
+
+
+class Walk:
+    """
+    One resource's way through the sessions, in one extraction.
+
+    Args:
+        poll: shared with the other resources.
+        resource: its name.
+        state: what dlt keeps for it, see `cursor`.
+        absent: what a 404 for a listed session means.
+
+    """
+
+    def __init__(self, poll: Poll, resource: str, state: dict[str, Any], absent: Absent = "failed") -> None:
+        self.visits = Visits(poll, resource, state)
+        self._poll = poll
+        self._resource = resource
+        self._absent = absent
+        self._out: set[str] = set()
+
+    # -- what is due --------------------------------------------------------------------
+
+    def due(self) -> Iterator[tuple[Visit, Due] | None]:
+        """
+        Sessions to ask for: tests with little to do at once, the others when all are listed.
+
+        Each is to be handed to `done` or `failed`. Ends when the poll does, or when the load package is full.
+        """
+        backlog: list[Visit] = []
+        for visit in self.visits.each():
+            if visit is None:
+                yield None
+            elif len(batch := self._batch(visit)) > self._poll.chunk:
+                backlog.append(visit)
+                yield None
+            else:
+                yield from self._serve(visit, batch)
+        for visit in backlog:
+            yield from self._serve(visit, self._batch(visit))
+        self.visits.finish()
+
+    def _batch(self, visit: Visit) -> list[Due]:
+        """What to ask of one test now, in order."""
+        poll, test_id = self._poll, visit.test.test_id
+        due = self._wanted(visit) if poll.wishes.session_ids else visit.cursor.due(poll.now(), poll.wishes.since)
+        poll.sight(self._resource, test_id, len(due))
+        if visit.probes and not poll.wishes.session_ids:
+            due = visit.cursor.probe(due, visit.listing.total)
+        fresh = poll.fresh_ids(self._resource, test_id, visit.listing, is_backlog=len(due) > poll.chunk)
+        due = oldest_first((d for d in due if d.session_id not in self._out), fresh)
+        # what failed before may well fail again: it must not keep the rest waiting
+        return sorted(due, key=lambda d: _why(visit, d) == "failed")
+
+    def _wanted(self, visit: Visit) -> list[Due]:
+        """Sessions asked for by name."""
+        wanted, served = self._poll.wishes.session_ids, self._poll.served
+        return [
+            Due(session.session_id, session.time)
+            for session in visit.listing.sessions
+            if session.session_id in wanted and (self._resource, session.session_id) not in served
+        ]
+
+    def _serve(self, visit: Visit, batch: list[Due]) -> Iterator[tuple[Visit, Due]]:
+        """Hands out a test's sessions; what turns up due only now (a first transcript) is handed out too."""
+        while batch:
+            for due in batch:
+                if self.visits.must_end() or self._poll.outage.is_paused(self._resource, visit.test.test_id):
+                    return
+                self._out.add(due.session_id)
+                yield visit, due
+            if visit.probes and self._out:
+                self.visits.cut()  # what these show is not known yet
+                return
+            batch = self._batch(visit) if visit.probes else []
+        if not self._poll.wishes.session_ids:
+            visit.cursor.finish(visit.listing, self._poll.now(), self.visits.quiet_after)
+
+    # -- what became of it ----------------------------------------------------------------
+
+    def done(self, visit: Visit, due: Due, items: int = 1) -> None:
+        """The session is loaded: moves the state, so it must come before the rows are yielded."""
+        test_id, cursor = visit.test.test_id, visit.cursor
+        if retry := cursor.again.get(due.session_id):
+            self.visits.issues.tell(self._poll.now(), test_id, due.session_id, "resolved", "Loaded.", retry=retry)
+        cursor.settle(due.session_id, due.time)
+        if visit.probes:
+            if not cursor.state.get("found") and not visit.listing.ended:
+                self.visits.cut()  # now all of its sessions are wanted, and only some are listed
+            cursor.hit()
+            cursor.state.pop("missed", None)
+        self._asked(visit, due)
+        self._poll.succeeded(self._resource, items)
+
+    def failed(self, visit: Visit, due: Due, error: ApiError | DownloadError) -> None:
+        """The session could not be loaded: it is asked for again later, or given up."""
+        is_absent = isinstance(error, NotFound)
+        if is_absent and self._absent == "none":
+            self._none(visit, due)
+            return
+        self._asked(visit, due)
+        why: Why = "waiting" if is_absent and self._absent == "waiting" else "failed"
+        before, now = visit.cursor.again.get(due.session_id), self._poll.now()
+        retry = visit.cursor.later(due, now, why, self._until(due, why, now), visit.summary(due))
+        self._note(why, error, retry)
+        if retry is not None or not self._has_none(visit, due, why):
+            status = why if retry else "given_up"
+            self._tell(visit, due, status, str(error), before)
+        if self._poll.outage.failed(self._resource, visit.test.test_id, error, again=before is not None):
+            self._poll.warn(
+                f"Test {visit.test.test_id}: several {self._resource} in a row failed, the rest of them is left for"
+                " the next run."
+            )
+
+    def _none(self, visit: Visit, due: Due) -> None:
+        """The session has none: a test of unknown kind may have none at all."""
+        if not visit.probes:
+            self.done(visit, due, items=0)
+            return
+        self._asked(visit, due)
+        visit.cursor.settle(due.session_id, due.time)
+        if visit.cursor.miss(visit.listing.total):
+            self._poll.warn(f"Test {visit.test.test_id} seems to have no {self._resource}: no more are asked for.")
+
+    def _asked(self, visit: Visit, due: Due) -> None:
+        self._out.discard(due.session_id)
+        self._poll.served.add((self._resource, due.session_id))
+        self._poll.asked(self._resource, visit.test.test_id)
+
+    def _until(self, due: Due, why: Why, now: int) -> int:
+        if why == "waiting":
+            return min(due.time, due.since or now) + int(self._poll.settings.transcript_wait_hours * HOUR)
+        return (due.since or now) + GIVE_UP_AFTER
+
+    def _note(self, why: Why, error: Exception, retry: Retry | None) -> None:
+        if why == "failed":
+            self._poll.fail(str(error))
+        elif retry is not None:
+            self._poll.tally.waiting[self._resource] += 1
+        self._poll.has_rows = True
+
+    def _has_none(self, visit: Visit, due: Due, why: Why) -> bool:
+        """Whether a test of unknown kind counts, with this one given up, as having none: then all is well with it."""
+        if why != "waiting" or not visit.probes:
+            return False
+        cursor, test_id, now = visit.cursor, visit.test.test_id, self._poll.now()
+        missed: dict[str, int] = cursor.state.setdefault("missed", {})
+        missed[due.session_id] = due.since or now
+        if not cursor.miss(visit.listing.total):
+            return False
+        message = f"This test has no {self._resource}."
+        for session_id, since in missed.items():
+            self.visits.issues.tell(now, test_id, session_id, "resolved", message, since=since)
+        del cursor.state["missed"]
+        key = self._resource, test_id
+        self._poll.tally.due[key] = self._poll.tally.asked[key]
+        self._poll.warn(f"Test {test_id} seems to have no {self._resource}: no more are asked for.")
+        return True
+
+    def _tell(self, visit: Visit, due: Due, status: str, message: str, before: Retry | None) -> None:
+        self.visits.issues.tell(
+            self._poll.now(),
+            visit.test.test_id,
+            due.session_id,
+            status,
+            message,
+            attempts=(before["tries"] if before else 0) + 1,
+            since=before["since"] if before else None,
+        )
+
+
+def _why(visit: Visit, due: Due) -> str | None:
+    retry = visit.cursor.again.get(due.session_id)
+    return retry["why"] if retry else None

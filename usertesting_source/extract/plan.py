@@ -1,0 +1,74 @@
+"""What a run will cost, said before it starts: as far as the first requests can tell."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import ApiError
+from ..outcome import Plan
+from ..sync.listing import Listing
+from ..sync.studies import PER_SESSION, PER_TEST, Test, may_have
+from ..sync.versions import versioned
+from .poll import Poll
+from .visits import FIRST_PAGE, Visits
+
+LOOK_AHEAD = 10
+
+
+def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> Plan:
+    """
+    Lists the first tests (one request each, which the run then saves) and counts what is due in them.
+
+    Args:
+        resources: the selected ones.
+        state: dlt's state of each resource, by name; left as it is.
+
+    """
+    settings = poll.settings
+    tests = [test for test in poll.tests() if not test.is_classic]
+    classic = len(poll.tests()) - len(tests)
+    plan = Plan(len(tests), classic, rate_limit=settings.rate_limit, rate_period=settings.rate_period)
+    if poll.wishes.session_ids:
+        plan.due = {name: len(poll.wishes.session_ids) for name in resources if name in PER_SESSION}
+        return plan
+    visits = [Visits(poll, name, versioned(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
+    for each in visits:
+        each.forget(tests)
+    poll.forgotten.clear()
+    for test in tests[:LOOK_AHEAD]:
+        awake = [each for each in visits if may_have(each.resource, test) is not False and not each.rests(test)]
+        if awake:
+            _count(poll, plan, test, awake)
+        else:
+            plan.resting += 1
+    return plan
+
+
+def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
+    """Adds what is due in one test."""
+    try:
+        listing = poll.listing(test.test_id, FIRST_PAGE, lambda _: True)
+    except ApiError:
+        return  # told, with all else that fails, by the resource that runs into it
+    plan.listed += 1
+    for each in visits:
+        cursor = each.cursor(test)
+        cursor.look(listing, poll.now())
+        if each.resource in PER_TEST:
+            count = int(bool(listing.sessions) and not {"seen", "barren"} & cursor.state.keys())
+        elif "barren" in cursor.state:
+            count = len(cursor.again)
+        else:
+            due = cursor.due(poll.now(), poll.wishes.since)
+            count = len(due) + _unread(listing) * (cursor.border is None)
+        if may_have(each.resource, test) is None and count:
+            plan.is_most = True
+        poll.tally.due[each.resource, test.test_id] = count
+        plan.due[each.resource] = plan.due.get(each.resource, 0) + count
+
+
+def _unread(listing: Listing) -> int:
+    """Sessions behind the first page."""
+    return max(listing.total - len(listing.sessions), 0)

@@ -1,0 +1,292 @@
+"""
+The resources: which data goes to which table, and how.
+
+    tests, sessions          from the listing of each test
+    session_details          GET /api/v3/sessionResults/{sessionId}, with child tables
+    transcripts              GET /api/v2/sessionResults/{sessionId}/transcript, with child tables
+    session_videos           GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl, and the download
+    clips                    GET /api/v2/sessionResults/{sessionId}/clips
+    qx_scores                GET /api/v2/testResults/{testId}/qxScores
+    highlight_reels          GET /api/v2/testResults/{testId}/highlightreels
+    load_issues              written by whichever resource fails
+
+A resource moves its state before it yields a row: dlt commits both together, so a row is never lost and, short of a
+crash inside a package, never fetched twice. When a load package is full, the resources end by themselves: a limit of
+dlt's would throw away what one that runs in a thread of its own yields late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any, cast
+
+import dlt
+from dlt.extract import DltResource
+
+from ..config import ALL_RESOURCES
+from ..errors import ApiError, UnreadableAnswer
+from ..sync.cursor import Due
+from ..sync.inventory import compact, expand, mark_of, news, removed
+from ..sync.studies import Test
+from ..sync.versions import resource_state
+from ..tables import rows as tables
+from ..times import moment
+from ..videos.store import VideoStore
+from .downloads import Asked
+from .issues import ISSUES, Issues, issue_columns
+from .per_session import Absent, Walk
+from .per_test import PerTest
+from .poll import Poll
+from .visits import FIRST_PAGE, Visit, Visits
+
+Rows = Iterator[Any]
+Row = dict[str, Any]
+Fetch = Callable[[Visit, Due], "Row | list[Row]"]
+
+
+STUDY = ("uuid", "title", "type", "productType", "orderedAt")
+
+
+class Resources:
+    """The resources of one source: generators that ask, and yield rows; None lets other resources have their turn."""
+
+    def __init__(self, poll: Poll) -> None:
+        self.poll = poll
+
+    def as_dlt(self) -> Sequence[DltResource]:
+        """All resources; those that the settings do not name are there, but not selected."""
+        return [self._resource(name, getattr(self, name)) for name in ALL_RESOURCES]
+
+    def _resource(self, name: str, rows: Callable[[], Rows]) -> DltResource:
+        def generate() -> Rows:  # dlt wants a plain generator function
+            yield from rows()
+
+        resource: DltResource = dlt.resource(
+            generate,
+            name=name,
+            write_disposition="merge",
+            selected=name in self.poll.settings.resources,
+            **tables.hints(name),
+        )
+        # a table variant begins with the columns of its resource, which have no place in load_issues
+        resource.apply_hints(table_name=ISSUES, columns={}, nested_hints={}, create_table_variant=True)
+        resource.apply_hints(
+            table_name=ISSUES,
+            primary_key=tables.hints(ISSUES)["primary_key"],
+            columns=cast("Any", issue_columns()),
+            create_table_variant=True,
+        )
+        return resource
+
+    # -- from the listings ----------------------------------------------------------
+
+    def tests(self) -> Rows:
+        """A row per test, when something about it has changed."""
+        visits = Visits(self.poll, "tests", self._state("tests"))
+        for test in visits.tests():
+            visit = visits.visit(test, FIRST_PAGE)
+            yield from self._told(visits.issues)
+            row = self._test_row(visits, test, visit) if visit or test.is_classic else None
+            if row:
+                self.poll.asked("tests", test.test_id)
+                self.poll.succeeded("tests")
+            yield row
+        visits.finish()
+
+    def _test_row(self, visits: Visits, test: Test, visit: Visit | None) -> Row | None:
+        """A test's row; None when it is as it was. What its workspace once said of it is kept."""
+        state = visits.state(test)
+        if test.study:
+            state["study"] = [test.workspace_id, {key: test.study.get(key) for key in STUDY if key in test.study}]
+        workspace_id, study = state.get("study", [None, {}])
+        row = tables.test_row(
+            test.test_id,
+            test.study or study,
+            workspace_id=workspace_id,
+            session_count=visit.listing.total if visit else None,
+            last_finish_time=moment(visit.listing.newest) if visit else None,
+        )
+        if visit:
+            visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
+        mark = mark_of(row)
+        if state.get("row") == mark:
+            return None
+        state["row"] = mark
+        return row
+
+    def sessions(self) -> Rows:
+        """A row per session that is new, changed, gone, or back."""
+        visits = Visits(self.poll, "sessions", self._state("sessions"))
+        for visit in visits.each():
+            rows = list(self._session_rows(visits, visit)) if visit else []
+            yield from self._told(visits.issues)
+            if visit and rows:
+                self.poll.asked("sessions", visit.test.test_id, len(rows))
+                self.poll.succeeded("sessions", len(rows))
+            yield rows or None
+        visits.finish()
+
+    def _session_rows(self, visits: Visits, visit: Visit) -> Rows:
+        """The rows of one test; the state keeps a compact row of each session inside the overlap."""
+        cursor, listing, now = visit.cursor, visit.listing, self.poll.now()
+        if self.poll.wishes.session_ids:
+            yield from self._wanted_rows(visit)
+            return
+        known: dict[str, list[Any]] = cursor.state.setdefault("rows", {})
+        gone: dict[str, int] = cursor.state.setdefault("gone", {})
+        test_id = visit.test.test_id
+        due = {d.session_id for d in cursor.due(now, self.poll.wishes.since)}
+        self.poll.sight("sessions", test_id, len(due))
+        for session in listing.sessions:
+            row, before = compact(session.summary), known.get(session.session_id)
+            back = gone.pop(session.session_id, None) is not None
+            if session.session_id in due or back or before not in (None, row):
+                known[session.session_id] = row
+                cursor.settled[session.session_id] = session.time
+                yield tables.session_row(test_id, session.summary)
+        for session_id in removed(known, listing, cursor.border):
+            if session_id not in gone:
+                gone[session_id] = now
+                yield tables.session_row(test_id, expand(session_id, known[session_id]), removed_at=moment(now))
+        cursor.finish(listing, now, visits.quiet_after)
+        for session_id in known.keys() - cursor.settled.keys() if listing.complete else ():
+            del known[session_id]
+            gone.pop(session_id, None)
+
+    def _wanted_rows(self, visit: Visit) -> Rows:
+        """Rows of sessions that were asked for by name."""
+        for session in visit.listing.sessions:
+            key = "sessions", session.session_id
+            if session.session_id in self.poll.wishes.session_ids and key not in self.poll.served:
+                self.poll.served.add(key)
+                yield tables.session_row(visit.test.test_id, session.summary)
+
+    # -- one request per session ------------------------------------------------------
+
+    def session_details(self) -> Rows:
+        """A row per session, with demographics, task groups and tasks as children."""
+
+        def fetch(visit: Visit, due: Due) -> Row:
+            payload = self.poll.api.session_details(due.session_id)
+            row = tables.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
+            self.poll.tally.unread.update(tables.unread_answers(row))
+            return row
+
+        yield from self._each("session_details", fetch)
+
+    def transcripts(self) -> Rows:
+        """A row per session that has a transcript, with its cues as children."""
+
+        def fetch(visit: Visit, due: Due) -> Row:
+            vtt = self.poll.api.transcript(due.session_id)
+            chunk_chars = self.poll.settings.transcript_chunk_chars
+            try:
+                return tables.transcript_row(visit.test.test_id, due.session_id, vtt, _now(), chunk_chars)
+            except ValueError as error:
+                raise UnreadableAnswer(
+                    f"The transcript of session {due.session_id} is no WebVTT ({error}). It is asked for again later.",
+                    200,
+                ) from None
+
+        yield from self._each("transcripts", fetch, absent="waiting")
+
+    def clips(self) -> Rows:
+        """A row per clip; metadata only, since asking for a clip's file starts a render job."""
+
+        def fetch(visit: Visit, due: Due) -> list[Row]:
+            return tables.clip_rows(visit.test.test_id, due.session_id, self.poll.api.clips(due.session_id))
+
+        yield from self._each("clips", fetch, absent="none")
+
+    def _each(self, name: str, fetch: Fetch, absent: Absent = "failed") -> Rows:
+        """Asks for every due session, and yields what comes; what fails is noted, and the rest goes on."""
+        walk = Walk(self.poll, name, self._state(name), absent)
+        for turn in walk.due():
+            yield from self._told(walk.visits.issues)
+            yield self._answer(walk, fetch, *turn) if turn else None
+        yield from self._told(walk.visits.issues)
+
+    def _answer(self, walk: Walk, fetch: Fetch, visit: Visit, due: Due) -> Row | list[Row] | None:
+        """What the API says about a session; None when it says nothing."""
+        rows = None
+        with self.poll.guard():
+            try:
+                rows = fetch(visit, due)
+            except ApiError as error:
+                walk.failed(visit, due, error)
+            else:
+                walk.done(visit, due)
+        return rows or None
+
+    def session_videos(self) -> Rows:
+        """A row per video, once it is stored completely; several are downloaded at a time."""
+        walk = Walk(self.poll, "session_videos", self._state("session_videos"), "waiting")
+        settings, asked = self.poll.settings, Asked(walk, self.poll)
+        store = VideoStore(
+            settings.video_bucket_url or "", settings.video_concurrency, stop=lambda: self.poll.stop.asked
+        )
+        results = store.download_all(asked.jobs())
+        while self.poll.error is None:
+            result = None
+            with self.poll.guard():
+                try:
+                    result = next(results)
+                except StopIteration:
+                    break
+            yield from self._told(walk.visits.issues)
+            yield asked.settle(*result) if result else None
+        yield from self._told(walk.visits.issues)
+
+    # -- one request per test -----------------------------------------------------------
+
+    def qx_scores(self) -> Rows:
+        """A row per task group of an interaction test, when its score has changed."""
+
+        def fetch(visit: Visit) -> list[Row]:
+            payload, now = self.poll.api.qx_scores(visit.test.test_id), self.poll.now()
+            rows = tables.qx_score_rows(visit.test.test_id, payload, cast("datetime", moment(now)))
+            return list(news(rows, visit.cursor.state.setdefault("marks", {}), now, self.poll.wishes.full))
+
+        yield from self._per_test("qx_scores", fetch)
+
+    def highlight_reels(self) -> Rows:
+        """A row per highlight reel; metadata only, since asking for a reel's file starts a render job."""
+
+        def fetch(visit: Visit) -> list[Row]:
+            test_id = visit.test.test_id
+            return tables.highlight_reel_rows(test_id, self.poll.api.highlight_reels(test_id))
+
+        yield from self._per_test("highlight_reels", fetch)
+
+    def _per_test(self, name: str, fetch: Callable[[Visit], list[Row]]) -> Rows:
+        """Asks once per test, when its sessions have changed since."""
+        asks = PerTest(self.poll, name, self._state(name))
+        for visit in asks.due():
+            yield from self._told(asks.visits.issues)
+            rows: list[Row] = []
+            if visit is not None:
+                with self.poll.guard():
+                    try:
+                        rows = fetch(visit)
+                    except ApiError as error:
+                        asks.failed(visit, error)
+                    else:
+                        asks.done(visit, len(rows))
+            yield rows or None
+        yield from self._told(asks.visits.issues)
+
+    # -- common to all ----------------------------------------------------------------------
+
+    def _state(self, name: str) -> dict[str, Any]:
+        self.poll.join(name)
+        return resource_state(name)
+
+    def _told(self, issues: Issues) -> Rows:
+        for issue in issues.take():
+            self.poll.has_rows = True
+            yield dlt.mark.with_table_name(issue, ISSUES)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,238 @@
+"""
+Which tests a resource looks at, and how far back it lists them.
+
+What is common to all resources: those that live on the listings alone, those that ask once per session (`walk`) and
+those that ask once per test (`per_test`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..errors import ApiError, NotFound
+from ..sync.cursor import DAY, LAST_TEST_RETRY, Cursor, Due, Retry, retry_after
+from ..sync.listing import Listed, Listing
+from ..sync.studies import Test, may_have
+from .issues import Issues
+from .poll import Poll
+
+FIRST_PAGE = 2**62
+FOREVER = 2**62
+KEPT = ("again", "failing", "asking", "said", "marks", "rows", "gone", "study")
+"""
+What of a test's state outlives `full`: open issues, which it resolves, the scores that it has told already, the
+sessions that may be gone, and what its workspace said of it.
+"""
+
+
+@dataclass
+class Visit:
+    """One test, as one resource finds it; `probes`: nobody said whether it has what the resource loads."""
+
+    test: Test
+    cursor: Cursor
+    listing: Listing
+    probes: bool
+
+    def summary(self, due: Due) -> dict[str, Any]:
+        """How the session was listed; what is known of it when it is not listed any more."""
+        if due.session_id in self._by_id:
+            return dict(self._by_id[due.session_id].summary)
+        retry = self.cursor.again.get(due.session_id)
+        return {**(retry["summary"] if retry else {}), "sessionId": due.session_id}
+
+    @cached_property
+    def _by_id(self) -> dict[str, Listed]:
+        return {session.session_id: session for session in self.listing.sessions}
+
+
+class Visits:
+    """
+    One resource's way through the tests, in one extraction.
+
+    Args:
+        poll: shared with the other resources.
+        resource: its name.
+        state: what dlt keeps for it, see `cursor`.
+
+    """
+
+    def __init__(self, poll: Poll, resource: str, state: dict[str, Any]) -> None:
+        self.poll = poll
+        self.resource = resource
+        self.issues = Issues(resource, state)
+        self._state: dict[str, dict[str, Any]] = state["tests"]
+        self._cut = False
+
+    # -- which tests ------------------------------------------------------------------
+
+    def each(self, border: int | None = None) -> Iterator[Visit | None]:
+        """
+        The tests that may have news, each listed; None for the others, so that other resources get their turn.
+
+        Args:
+            border: how far back to list, in ms; default: as far as the cursor needs.
+
+        """
+        for test in self.tests():
+            yield self.visit(test, border)
+
+    def tests(self) -> Iterator[Test]:
+        """The tests to load, until the poll ends or the load package is full."""
+        tests: list[Test] = []
+        with self.poll.guard():
+            tests = self.poll.tests()
+        self.forget(tests)
+        found, wanted = self.poll.found, self.poll.wishes.session_ids
+        for test in tests:
+            if self.must_end():
+                return
+            if not wanted or test.test_id in found.values() or wanted - found.keys():
+                yield test
+
+    def must_end(self) -> bool:
+        """Whether to begin nothing more in this load package."""
+        if self.poll.ends or self.poll.is_full(self.resource):
+            self.cut()
+            return True
+        return False
+
+    def cut(self) -> None:
+        """Something is left to do."""
+        self._cut = True
+
+    def finish(self) -> None:
+        """The resource has come to its end; if nothing cut it short, this poll is over for it."""
+        if not self._cut and not self.poll.ends:
+            self.poll.finished.add(self.resource)
+
+    def forget(self, tests: Iterable[Test]) -> None:
+        """
+        Makes everything due again, once in a poll that wants everything anew.
+
+        All tests at once, so that whatever ends the run early, later runs go on with the rest.
+        """
+        if not self.poll.wishes.full or self.resource in self.poll.forgotten:
+            return
+        self.poll.forgotten.add(self.resource)
+        now = self.poll.now()
+        for test in tests:
+            kept = {key: value for key, value in self.state(test).items() if key in KEPT}
+            for retry in (*kept.get("again", {}).values(), kept.get("failing"), kept.get("asking")):
+                if retry:
+                    retry["at"] = now
+            self.state(test).clear()
+            self.state(test).update(kept)
+
+    def state(self, test: Test) -> dict[str, Any]:
+        """What dlt keeps of the resource in a test."""
+        return self._state.setdefault(test.test_id, {})
+
+    def cursor(self, test: Test) -> Cursor:
+        """Where the resource stands in a test."""
+        wishes, start = self.poll.wishes, self.poll.settings.start_date
+        floor = None if start is None else round(start.timestamp() * 1000)
+        if floor is not None and wishes.since is not None:
+            floor = min(floor, wishes.since)
+        return Cursor(self.state(test), int(DAY * self.poll.settings.overlap_days), floor)
+
+    @property
+    def quiet_after(self) -> int | None:
+        """How long without a session makes a test quiet, in ms; None: never."""
+        days = self.poll.settings.quiet_test_days
+        return int(days * DAY) if days else None
+
+    # -- one of them ------------------------------------------------------------------
+
+    def visit(self, test: Test, border: int | None = None) -> Visit | None:
+        """A test to look at, if there is anything to ask it now."""
+        has, poll = may_have(self.resource, test), self.poll
+        if has is False or test.test_id in poll.unlisted:
+            return None
+        cursor, now = self.cursor(test), poll.now()
+        if has:
+            for guess in ("barren", "misses", "missed"):  # made before the product type was known
+                cursor.state.pop(guess, None)
+        if not poll.wishes.session_ids and self.rests(test):
+            return None
+        listing = None
+        with poll.guard():
+            listing = self._list(test, cursor, FIRST_PAGE if has is None and cursor.is_probed else border)
+        if listing is None:
+            return None
+        cursor.look(listing, now)
+        return Visit(test, cursor, listing, probes=has is None)
+
+    def rests(self, test: Test) -> bool:
+        """Whether a test is not listed now: it has been quiet for long, or could not be listed a short while ago."""
+        cursor, now = self.cursor(test), self.poll.now()
+        if test.test_id in self.poll.unlisted:
+            return True
+        if cursor.rests(now):
+            self.poll.tally.resting.add(test.test_id)
+            return not self.poll.is_listed(test.test_id)
+        failing: Retry | None = cursor.state.get("failing")
+        if failing and now < failing["at"]:
+            self.poll.unlisted.add(test.test_id)
+            if test.test_id not in self.poll.unlisted_before:
+                self.poll.unlisted_before.add(test.test_id)
+                self.poll.tally.waiting["tests"] += 1
+            return True
+        return False
+
+    def _list(self, test: Test, cursor: Cursor, border: int | None) -> Listing | None:
+        now, wanted = self.poll.now(), self.poll.wishes.session_ids
+
+        def is_enough(listing: Listing) -> bool:
+            if wanted:
+                return wanted <= {session.session_id for session in listing.sessions}
+            return cursor.is_unchanged(listing, now)
+
+        if wanted:
+            border = None
+        elif border is None:
+            border = cursor.border
+            if self.poll.wishes.since is not None:
+                border = max(border or 0, self.poll.wishes.since)
+        try:
+            listing = self.poll.listing(test.test_id, border, is_enough)
+        except ApiError as error:
+            self._failed(test, cursor, error)
+            return None
+        for session in listing.sessions if wanted else ():
+            if session.session_id in wanted:
+                self.poll.found[session.session_id] = test.test_id
+        self._listed(test, cursor, listing)
+        return listing
+
+    def _failed(self, test: Test, cursor: Cursor, error: ApiError) -> None:
+        """A test that fails alone is tried again later; the others go on."""
+        now = self.poll.now()
+        retry = retry_after(cursor.state.get("failing"), now, now, "failed", FOREVER, LAST_TEST_RETRY)
+        cursor.state["failing"] = retry
+        self.poll.unlisted.add(test.test_id)
+        message = str(error)
+        if isinstance(error, NotFound):
+            message = (
+                f"Test {test.test_id} cannot be listed (404): it does not exist, belongs to a workspace that these"
+                " credentials do not see, or is a classic test, which this API does not serve. Check the id in the"
+                " address of the test's results page."
+            )
+        self.issues.tell(now, test.test_id, None, "failed", message, retry=retry)
+        self.poll.fail(message)
+        self.poll.outage.unlisted(error)
+
+    def _listed(self, test: Test, cursor: Cursor, listing: Listing) -> None:
+        now, failing = self.poll.now(), cursor.state.pop("failing", None)
+        if failing and not listing.problem:
+            self.issues.tell(now, test.test_id, None, "resolved", "The test can be listed again.", retry=failing)
+        if listing.problem:
+            self.poll.warn(f"Test {test.test_id}: {listing.problem}.")
+        if listing.ended and listing.problem != cursor.state.pop("said", None):
+            status = "resolved" if listing.problem is None else "failed" if listing.gaps else "given_up"
+            self.issues.tell(now, test.test_id, None, status, listing.problem or "The listing is complete again.")
+        if listing.problem:
+            cursor.state["said"] = listing.problem

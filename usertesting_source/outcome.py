@@ -1,0 +1,135 @@
+"""What a run wants and tells: a plan before it, a tally and a `Watcher` meanwhile, a `Summary` at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .errors import UserTestingError
+from .sync.studies import PER_SESSION, PER_TEST
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What one invocation wants beyond what is due: everything anew, only what finished since (ms), some sessions."""
+
+    full: bool = False
+    since: int | None = None
+    session_ids: frozenset[str] = frozenset()
+
+
+@dataclass
+class Tally:
+    """
+    What happened so far in one invocation.
+
+    Attributes:
+        due: by resource and test, what there is to ask for: foreseen, then as found at first sight.
+        asked: by resource and test, what was asked for, whatever came of it.
+        done: by resource, items loaded.
+        failed: what failed in this run, one line each.
+        waiting: by resource, what is not there yet and is asked for again later.
+        warnings: what to say once, in order.
+        resting: tests not listed because they are quiet.
+        unread: answers of a shape that is not known: task type, key names.
+
+    """
+
+    due: Counter[tuple[str, str]] = field(default_factory=Counter)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    waiting: Counter[str] = field(default_factory=Counter)
+    warnings: dict[str, None] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
+    unread: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+
+    @property
+    def left(self) -> int:
+        """How many of the items known to be due were not asked for."""
+        requests = {key: count for key, count in self.due.items() if key[0] not in ("tests", "sessions")}
+        return sum(max(count - self.asked[key], 0) for key, count in requests.items())
+
+
+@dataclass
+class Plan:
+    """
+    Tests and what is due in those listed so far; `due` counts items by resource.
+
+    `is_most`: some tests may turn out to have none of it, as their product type is not known.
+    """
+
+    tests: int = 0
+    classic: int = 0
+    is_most: bool = False
+    listed: int = 0
+    resting: int = 0
+    due: dict[str, int] = field(default_factory=dict)
+    rate_limit: int = 10
+    rate_period: float = 60.0
+
+    @property
+    def requests(self) -> int:
+        """How many requests the known part takes, beyond those already sent."""
+        items = sum(self.due.get(name, 0) for name in (*PER_SESSION, *PER_TEST))
+        return items + self.tests - self.listed - self.resting
+
+    @property
+    def minutes(self) -> float:
+        """How long they take at this quota; 0 without one."""
+        return self.requests / self.rate_limit * self.rate_period / 60 if self.rate_limit else 0.0
+
+
+class Watcher:
+    """Is told what happens; override what you want to show."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is known, as far as it can be."""
+
+    def progressed(self, tally: Tally, requests: int) -> None:
+        """An item was fetched, or failed."""
+
+    def waits(self, seconds: float) -> None:
+        """Nothing is sent for so long: the quota is used up."""
+
+    def committed(self, rows: Counter[str]) -> None:
+        """A load package is in the warehouse."""
+
+    def blocked(self, reason: str) -> None:
+        """The destination is busy; it is tried again."""
+
+    def polled(self, summary: Summary) -> None:
+        """One look at all tests has ended."""
+
+
+@dataclass
+class Summary:
+    """
+    What a run did.
+
+    Attributes:
+        rows: rows loaded, by table.
+        requests: sent to the API, retries included.
+        left: items known to be due and not asked for.
+        stopped: a stop was asked for.
+        error: what ended the run early, besides a stop.
+
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    packages: int = 0
+    seconds: float = 0.0
+    left: int = 0
+    stopped: bool = False
+    tally: Tally = field(default_factory=Tally)
+    error: UserTestingError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 all loaded, 1 stopped by an error, 3 something failed in this run, 4 stopped by request with work left."""
+        if self.error is not None:
+            return 1
+        if self.stopped and self.left:
+            return 4
+        return 3 if self.tally.failed else 0

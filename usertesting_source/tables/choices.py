@@ -1,0 +1,236 @@
+"""
+What was chosen in an answer: options, ranks, the rows of a matrix.
+
+The names are plausible, not documented (see `answers`). What is merely offered is no choice: of options with
+a `selected` flag only the selected ones count, and `options` beside `selectedOptions` is the offer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .payloads import count, items, mapping, names, number, snake, text
+
+
+class Option(NamedTuple):
+    """One thing chosen: its rank or order from 1, its label, and its own value or what its row was given."""
+
+    position: int
+    label: str | None
+    value: str | None
+
+
+_Fields = dict[str, Any]
+
+_SELECTED = names(
+    """selected_options selected_option selected_choices selected_choice selected_answers selected_answer
+    selected_values selected_value selected_labels selected_label selected_items selected_option_ids
+    selected_option_id selected_ids selected selections selection chosen_options chosen"""
+)
+_GIVEN = names("answers answer responses response values value")
+_OFFERED = names("options choices items")
+_RANKED = names(
+    """ranking rankings ranked_options ranked_items ranked rank_order ranks ordered_options sorted_options
+    order"""
+)
+_CELLS = names("cells ratings row_answers matrix rows statements items")
+_ROWS = names("rows statements items questions")
+_COLUMNS = names("columns options choices scale")
+
+_FLAGS = names("selected is_selected chosen checked")
+_CALLED = names("label text name title option_text option_label")
+_LABELS = (*_CALLED, "option", "choice", "item", "answer")
+_VALUES = names("value key code id uuid option_id")
+_IDS = names("id uuid key option_id row_id column_id value")
+_RANKS = names("rank ranking position order place")
+_ROW_LABELS = (*names("row row_label row_text row_name statement question item"), *_LABELS)
+_ROW_IDS = names("row_id id uuid")
+_ROW_VALUES = names(
+    """column column_label column_text selected_column selected_columns selected_option selected_options
+    selected value values rating score answer response selection choice option column_id option_id"""
+)
+
+SLOTS = frozenset(_SELECTED + _GIVEN + _OFFERED + _RANKED + _CELLS + _COLUMNS)
+_HOLDERS = frozenset(name for name in SLOTS if name.endswith("s")) | {"ranking", "matrix"}
+
+
+def read(kind: str | None, content: object) -> tuple[Option, ...]:
+    """What was chosen in the answer `content` of this `kind`; nothing when that cannot be told."""
+    if kind == "matrix":
+        return tuple(_matrix(content))
+    if kind == "rank_order":
+        return tuple(_ranking(content))
+    tried = _SELECTED + _GIVEN if kind == "multiple_choice" else _SELECTED
+    chosen, beside = _slot(content, tried)
+    if chosen is None and (kind == "multiple_choice" or _flagged(_first(beside, _OFFERED))):
+        chosen = _taken_from_offer(beside)
+    labels = _labels_by_id(beside, _OFFERED)
+    return tuple(_numbered(_option(item, labels) for item in _listed(chosen)))
+
+
+def fields(value: object) -> _Fields:
+    """The object's fields by their names in snake case, without nulls; none when `value` is no object."""
+    return {snake(key): inner for key, inner in mapping(value).items() if inner is not None}
+
+
+def _first(found: Mapping[str, Any], tried: Iterable[str]) -> object:
+    """The first of `tried` that `found` has; a flag is never what was chosen."""
+    return next((found[name] for name in tried if name in found and not isinstance(found[name], bool)), None)
+
+
+def _slot(content: object, tried: tuple[str, ...], depth: int = 0) -> tuple[object, _Fields]:
+    """What stands under the likeliest of `tried`, at most two levels down, and the fields beside it."""
+    if not isinstance(content, dict):
+        return content, {}
+    found = fields(content)
+    if _is_option(found):
+        return [content], {}
+    inner = _first(found, tried)
+    if isinstance(inner, dict) and depth < 2 and not _is_option(fields(inner)) and _has_slot(inner):
+        below, beside = _slot(inner, tried, depth + 1)
+        return below, found | beside
+    return inner, found
+
+
+def _has_slot(content: dict[str, Any]) -> bool:
+    return not SLOTS.isdisjoint(fields(content))
+
+
+def _is_option(found: _Fields) -> bool:
+    """Whether an object is one option, rather than something that holds options."""
+    return not found.keys().isdisjoint(_CALLED) and found.keys().isdisjoint(_HOLDERS)
+
+
+def _listed(chosen: object) -> list[Any]:
+    """The single things in `chosen`; of those with a flag, the flagged."""
+    if not isinstance(chosen, list):
+        return [] if chosen is None or chosen in ("", {}) else [chosen]
+    return [item for item in chosen if _flag(item)] if _flagged(chosen) else chosen
+
+
+def _flag(item: object) -> bool | None:
+    flags = [value for name, value in fields(item).items() if name in _FLAGS and isinstance(value, bool)]
+    return flags[0] if flags else None
+
+
+def _flagged(chosen: object) -> bool:
+    return any(_flag(item) is not None for item in items(chosen))
+
+
+def _taken_from_offer(found: _Fields) -> object:
+    """Options without any sign of what was chosen: the choice itself, unless there are more than can be."""
+    offered = _first(found, _OFFERED)
+    if not isinstance(offered, list) or _flagged(offered):
+        return offered
+    most = 1 if found.get("multi_select") is False else count(found.get("max_limit"))
+    return None if most and len(offered) > most else offered
+
+
+def _option(item: object, labels: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Label and value of one chosen thing: an object, or a scalar that is its label or its id."""
+    if not isinstance(item, dict):
+        name = None if item is None or isinstance(item, (bool, list)) else text(item)
+        return (labels[name], name) if name is not None and name in labels else (name, None)
+    found = _unwrapped(item)
+    label, value = _scalar(found, _LABELS), _scalar(found, _VALUES)
+    known = next((labels[key] for key in _identities(found) if key in labels), None)
+    return label or known or _scalar(found, ("value",)), value
+
+
+def _unwrapped(item: dict[str, Any]) -> _Fields:
+    """The fields of `item`, and of the option inside it: `{"rank": 1, "option": {"label": "Tea"}}`."""
+    found = fields(item)
+    return found | _inside(found, ("option", "choice", "item"))
+
+
+def _inside(found: _Fields, tried: Iterable[str]) -> _Fields:
+    """The fields of the first object among `tried`."""
+    return next((fields(found[name]) for name in tried if isinstance(found.get(name), dict)), {})
+
+
+def _scalar(found: Mapping[str, Any], tried: Iterable[str]) -> str | None:
+    scalars = (found[name] for name in tried if isinstance(found.get(name), (str, int, float)))
+    return next((text(value) for value in scalars if not isinstance(value, bool) and value != ""), None)
+
+
+def _identities(found: Mapping[str, Any]) -> Iterator[str]:
+    return (name for name in (_scalar(found, (key,)) for key in _IDS) if name is not None)
+
+
+def _labels_by_id(found: Mapping[str, Any], tried: Iterable[str]) -> dict[str, str]:
+    """What the offer calls its options: id -> label."""
+    offers = [fields(item) for name in tried for item in items(found.get(name))]
+    labelled = [(offer, _scalar(offer, _LABELS)) for offer in offers]
+    return {key: label for offer, label in labelled if label for key in _identities(offer)}
+
+
+def _numbered(found: Iterable[tuple[str | None, str | None]]) -> Iterator[Option]:
+    named = [(label, value) for label, value in found if label or value]
+    return (Option(position, label, value) for position, (label, value) in enumerate(named, start=1))
+
+
+def _ranking(content: object) -> Iterator[Option]:
+    chosen, beside = _slot(content, _RANKED + _SELECTED + _GIVEN)
+    if chosen is None:
+        chosen = _with_ranks(_first(beside, _OFFERED)) or _pairs(content)
+    labels = _labels_by_id(beside, _OFFERED)
+    chosen = _pairs(chosen) or _listed(chosen)
+    named = [(_rank(item), *_option(item, labels)) for item in chosen]
+    named = [entry for entry in named if entry[1] or entry[2]]
+    ranks = [rank for rank, _, _ in named if rank is not None]
+    if len(set(ranks)) != len(named):
+        return _numbered((label, value) for _, label, value in named)
+    first = 1 if 0 in ranks else 0  # counted from 0
+    ranked = [Option((rank or 0) + first, label, value) for rank, label, value in named]
+    return iter(sorted(ranked, key=lambda option: option.position))
+
+
+def _with_ranks(offered: object) -> list[Any] | None:
+    """Offered options, if each says which rank it was given."""
+    listed = items(offered)
+    return listed if listed and all(_rank(item) is not None for item in listed) else None
+
+
+def _rank(item: object) -> int | None:
+    found = (count(value) for name, value in fields(item).items() if name in _RANKS)
+    return next((rank for rank in found if rank is not None), None)
+
+
+def _pairs(content: object) -> list[dict[str, Any]]:
+    """`{"Tea": 1, "Milk": 2}` or `{"1": "Tea", "2": "Milk"}` as options with ranks."""
+    entries = list(mapping(content).items())
+    if entries and all(number(value) is not None for _, value in entries):
+        return [{"label": key, "rank": value} for key, value in entries]
+    if entries and all(number(key) is not None and isinstance(value, str) for key, value in entries):
+        return [{"label": value, "rank": key} for key, value in entries]
+    return []
+
+
+def _matrix(content: object) -> Iterator[Option]:
+    chosen, beside = _slot(content, _GIVEN + _SELECTED + _CELLS)
+    chosen = content if chosen is None and not _has_slot(mapping(content)) else chosen
+    rows, given = _labels_by_id(beside, _ROWS), _labels_by_id(beside, _COLUMNS)
+    if isinstance(chosen, dict):
+        cells = [(rows.get(key, key), _given(value, given)) for key, value in chosen.items()]
+    else:
+        cells = [_row(item, rows, given) for item in items(chosen)]
+    return _numbered((label, value) for label, value in cells if value)
+
+
+def _row(item: _Fields, rows: Mapping[str, str], given: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The label of a row of a matrix, and what it was given."""
+    found = fields(item)
+    named = _inside(found, ("row", "item", "statement"))
+    label, row_id = _scalar(found, _ROW_LABELS) or _scalar(named, _ROW_LABELS), _scalar(found, _ROW_IDS)
+    other = [name for name in _ROW_VALUES if name not in _ROW_LABELS or _scalar(found, (name,)) != label]
+    return rows.get(row_id or "", label or row_id), _given(_first(found, other), given)
+
+
+def _given(value: object, labels: Mapping[str, str]) -> str | None:
+    """What a row was given, several joined by "; "."""
+    if isinstance(value, list):
+        named = [_option(inner, labels) for inner in value]
+        return "; ".join(filter(None, (label or own for label, own in named))) or None
+    label, own = _option(value, labels)
+    return label or own

@@ -1,0 +1,282 @@
+"""
+The tables that this source loads: their columns, types and units, and the endpoint each comes from.
+
+Declared once, used three times: as hints for dlt (so that a table appears with all its columns), as the
+stand-in for a table that is not loaded (views), and as the data dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .payloads import camel
+
+# A line without indent opens a table: name, endpoint, what a row is. Its columns follow: name (with ! part of
+# the key; the API's field where it is not the same name in camel case), dlt's data type, what it holds.
+# Times are UTC, ids are UUIDs.
+_SPEC = """
+tests | GET /usertesting/api/v1/workspaces/{workspaceUuid} | a test
+    test_id!                 text      the test (a 'study' in the v1 API)
+    title                    text      the test's name; null when no workspace was listed
+    type                     text      the vendor's test type; STUDYV2 for tests that the Results API serves
+    product_type             text      such as THINK_OUT_LOUD or NON_THINK_OUT_LOUD (an interaction test)
+    workspace_id             text      the workspace the test was found in
+    ordered_at               timestamp when the test was ordered
+    session_count            bigint    completed sessions, as the listing counts them
+    last_finish_time         timestamp when the newest listed session finished
+
+sessions | GET /api/v2/sessionResults | a completed session
+    session_id!              text      the session
+    test_id                  text      the test (a 'study' in the v1 API)
+    status                   text      free text; only COMPLETE has been documented
+    start_time               timestamp when the session started
+    finish_time              timestamp when the session finished; the API may leave it out
+    audience_id              text      the audience the participant came from
+    removed_at               timestamp when it was found missing from its test's listing; null: it is there
+
+session_details | GET /api/v3/sessionResults/{sessionId} | a session whose details were fetched
+    session_id!              text      the session
+    test_id                  text      the test (a 'study' in the v1 API)
+    participant_id           text      the participant; treat it as personal data
+    audience_id              text      the audience the participant came from
+    test_plan_id             text      the test plan
+    start_time               timestamp when the session started, as listed
+    finish_time              timestamp when the session finished, as listed
+    extracted_at             timestamp when this row was fetched
+
+session_details__demographics | GET /api/v3/sessionResults/{sessionId} | a demographic answer
+    session_id               text      the session
+    participant_id           text      the participant; treat it as personal data
+    demographic_id:id        text      the demographic question
+    demographic_code:code    text      such as GENDER or AGE_GROUP; an open set
+    label                    text      the question
+    value                    text      the answer; several are joined by commas, and one may hold commas too
+    type                     text      DEMOGRAPHIC_QUESTION_TYPE_SINGLE or _MULTIPLE
+
+session_details__task_groups | GET /api/v3/sessionResults/{sessionId} | a task group of a session
+    session_id               text      the session
+    participant_id           text      the participant; treat it as personal data
+    task_group_uuid:uuid     text      the task group
+    task_group_type:type     text      QX_SCORE, BALANCED_COMPARISON, or a newer one
+    task_group_response:response json      as the API sent it: {score: 0 to 100} or {sequence: 'BA'}
+
+session_details__tasks | GET /api/v3/sessionResults/{sessionId} | a task of a session, with its answer
+    session_id               text      the session
+    participant_id           text      the participant; treat it as personal data
+    task_number              bigint    position in the API's list of tasks, from 1
+    task_uuid:uuid           text      the task; the same in every session of the test
+    task_text:text           text      the prompt
+    task_type:type           text      RATING_SCALE, NPS, MULTIPLE_CHOICE, ...; an open set
+    start_time_ms            bigint    when the task started, ms since the session's start
+    end_time_ms              bigint    when the task ended, ms since the session's start
+    skipped                  bool      the participant, or the test's logic, skipped the task
+    answer_json              json      the answer as the API sent it; its inside is undocumented
+    answered                 bool      derived: not skipped, and the answer holds something
+    answer_kind              text      derived: rating_scale, nps, ...; 'multiple' when several came
+    answer_number            double    derived: the rating or the NPS answer (0 to 10)
+    answer_scale_max         double    derived: the highest rating possible
+    answer_success           bool      derived: a navigation task was completed
+    answer_text              text      derived: what was written or said, or the chosen labels joined by '; '
+
+session_details__tasks__answer_options | GET /api/v3/sessionResults/{sessionId} | a chosen option or rank
+    session_id               text      the session
+    participant_id           text      the participant; treat it as personal data
+    task_uuid                text      the task
+    position                 bigint    the rank, else the order in the answer, from 1
+    label                    text      the option, or the row of a matrix
+    value                    text      the option's own value, or what was chosen in the row of a matrix
+
+transcripts | GET /api/v2/sessionResults/{sessionId}/transcript | the transcript of a session
+    session_id!              text      the session
+    test_id                  text      the test (a 'study' in the v1 API)
+    transcript_vtt           text      the WebVTT file as it came
+    transcript_plain_text    text      the words alone, a line per cue
+    cue_count                bigint    number of cues that could be read
+    extracted_at             timestamp when this row was fetched
+
+transcripts__cues | GET /api/v2/sessionResults/{sessionId}/transcript | a cue of a transcript
+    session_id               text      the session
+    start_ms                 bigint    ms since the recording's start
+    end_ms                   bigint    ms since the recording's start
+    speaker                  text      who speaks; null when the transcript does not say
+    text                     text      what is said
+
+transcripts__chunks | GET /api/v2/sessionResults/{sessionId}/transcript | a piece of a transcript
+    session_id               text      the session
+    start_ms                 bigint    ms since the recording's start
+    end_ms                   bigint    ms since the recording's start
+    text                     text      what is said, a line per cue; pieces end at cue borders
+
+qx_scores | GET /api/v2/testResults/{testId}/qxScores | a change of a test's QXscore
+    test_id!                 text      the test (a 'study' in the v1 API)
+    task_group_id!           text      the task group
+    label                    text      the task group's label
+    qx_score                 double    0 to 100, over all completed sessions
+    behavioral               double    behavioural component, 0 to 100
+    attitudinal              double    attitudinal component, 0 to 100
+    usability                double    0 to 100
+    trust                    double    0 to 100
+    appearance               double    0 to 100
+    loyalty                  double    0 to 100
+    behavioral_values        json      the behavioural values by position, 0 to 100, without task ids
+    completes                bigint    completed sessions behind the scores
+    extracted_at!            timestamp when the scores were fetched
+
+session_videos | GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl | a video that was downloaded
+    session_id!              text      the session
+    test_id                  text      the test (a 'study' in the v1 API)
+    video_storage_path       text      where it was stored; never the vendor's URL
+    size_bytes               bigint    bytes
+    sha256                   text      of the stored file, in hexadecimal
+    content_type             text      as the download said
+    downloaded_at            timestamp when the download was complete
+
+clips | GET /api/v2/sessionResults/{sessionId}/clips | a clip of a session's video, without media
+    clip_uuid!:uuid          text      the clip
+    session_id               text      the session
+    test_id                  text      the test (a 'study' in the v1 API)
+    name                     text      the clip's name
+    description              text      the clip's description
+    time_start_ms            bigint    ms since the video's start
+    time_end_ms              bigint    ms since the video's start
+    video_uuid               text      the video
+    has_audio                bool      the clip has sound
+    has_camera               bool      the clip has the participant's camera
+    layout                   json      main stream and picture-in-picture, as the API sent them
+
+highlight_reels | GET /api/v2/testResults/{testId}/highlightreels | a highlight reel of a test, without media
+    reel_uuid!:uuid          text      the reel
+    test_id                  text      the test (a 'study' in the v1 API)
+    name                     text      the reel's name
+    duration_ms              bigint    ms
+    last_updated_at          timestamp when the reel was changed
+    num_clips                bigint    clips in the reel
+    are_all_clips_in_reel    bool      the reel holds every clip of the test
+
+load_issues | this source | something that could not be loaded, or is waited for
+    issue_id!                text      resource/test_id/session_id, with * for a whole test
+    resource                 text      the resource that met the issue
+    test_id                  text      the test (a 'study' in the v1 API)
+    session_id               text      the session; null for a whole test
+    status                   text      waiting, failed, given_up or resolved
+    message                  text      cause and remedy
+    attempts                 bigint    requests spent so far
+    first_seen_at            timestamp when it was met first
+    last_tried_at            timestamp when it was tried last
+    resolved_at              timestamp when it was settled; null while the issue is open
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    One column.
+
+    Attributes:
+        name: in snake case.
+        field: the field of the API that it is read from, unless it is derived.
+        data_type: dlt's.
+        description: what it holds, with its unit.
+        is_key: whether it is part of the key.
+
+    """
+
+    name: str
+    field: str
+    data_type: str
+    description: str
+    is_key: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: the endpoint its rows come from, what a row is, and its columns in order."""
+
+    name: str
+    endpoint: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell its rows apart; none for child tables."""
+        return tuple(column.name for column in self.columns if column.is_key)
+
+
+def _column(line: str) -> Column:
+    marked, data_type, description = line.split(None, 2)
+    name, _, field = marked.replace("!", "").partition(":")
+    return Column(name, field or camel(name), data_type, description, "!" in marked)
+
+
+def _tables(spec: str) -> Iterator[Table]:
+    for block in spec.strip().split("\n\n"):
+        opening, *lines = block.splitlines()
+        name, endpoint, description = (part.strip() for part in opening.split("|"))
+        yield Table(name, endpoint, description, tuple(_column(line) for line in lines))
+
+
+TABLES: dict[str, Table] = {table.name: table for table in _tables(_SPEC)}
+
+
+def columns(table: str) -> dict[str, dict[str, Any]]:
+    """The column hints of one table, in the form of dlt's `columns` argument."""
+    return {
+        column.name: {
+            "name": column.name,
+            "data_type": column.data_type,
+            "nullable": not column.is_key,
+            "description": column.description,
+        }
+        for column in TABLES[table].columns
+    }
+
+
+def nested_hints(table: str) -> dict[str | tuple[str, ...], dict[str, Any]]:
+    """
+    The hints of the child tables of `table`, in the form of dlt's `nested_hints` argument.
+
+    Without keys: a key on a child table makes it a root of its own, and dlt would no longer clean it up.
+    """
+    children = [tuple(name.split("__")[1:]) for name in TABLES if name.startswith(f"{table}__")]
+    return {path if len(path) > 1 else path[0]: {"columns": columns("__".join((table, *path)))} for path in children}
+
+
+def hints(table: str) -> dict[str, Any]:
+    """
+    What dlt has to know about a root table: the arguments `primary_key`, `columns` and `nested_hints` of
+    `@dlt.resource`, `apply_hints` or `dlt.mark.make_hints`.
+    """
+    return {
+        "primary_key": list(TABLES[table].key),
+        "columns": columns(table),
+        "nested_hints": nested_hints(table),
+    }
+
+
+def propagation() -> dict[str, Any]:
+    """
+    The configuration of dlt's relational normaliser that copies ids from root rows into child rows.
+
+    For `DataItemNormalizer.update_normalizer_config(schema, propagation())`. A new dict at each call: dlt
+    keeps and changes the one it is given.
+    """
+    return {
+        "propagation": {
+            "tables": {
+                "session_details": {"session_id": "session_id", "participant_id": "participant_id"},
+                "transcripts": {"session_id": "session_id"},
+            }
+        }
+    }
+
+
+def dictionary() -> list[tuple[str, str, str, str, str]]:
+    """The data dictionary: (table, column, data type, what it holds and its unit, endpoint)."""
+    return [
+        (table.name, column.name, column.data_type, column.description, table.endpoint)
+        for table in TABLES.values()
+        for column in table.columns
+    ]
