@@ -26,7 +26,7 @@ from usertesting_source.cli.demo import DEMO_DATABASE, DEMO_PIPELINE, demo_sourc
 from usertesting_source.cli.options import DATABASE, a_date
 from usertesting_source.cli.show import Screen
 from usertesting_source.errors import AnotherRunIsActive, ConfigurationError, CredentialsError, Interrupted
-from usertesting_source.run import Summary
+from usertesting_source.outcome import Summary
 from usertesting_source.stop import Stop
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=timezone.utc)

@@ -23,7 +23,7 @@ from usertesting_source.cli.options import DATABASE, a_date
 from usertesting_source.cli.show import Screen
 from usertesting_source.config import check_resources, is_uuid, names
 from usertesting_source.errors import AnotherRunIsActive
-from usertesting_source.run import CHUNK
+from usertesting_source.extract.poll import CHUNK
 from usertesting_source.source import UserTestingSource
 
 LOG_WIDTH = 140  # a log has no edge to fit into

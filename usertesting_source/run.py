@@ -17,14 +17,11 @@ from dlt.extract import DltSource
 
 from .errors import ApiUnavailable, ConfigurationError, DestinationError, UserTestingError
 from .extract.plan import foresee
+from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
 from .warehouse.packages import Packages, only_run, own_signals
-
-CHUNK = 25
-
-__all__ = ["CHUNK", "Summary", "Watcher", "load"]
 
 
 def load(
@@ -97,10 +94,7 @@ class _Run:
         self._watcher = watcher
         self._stop = stop
         self._has_finished = False
-        poll.stop = stop
-        poll.chunk = chunk
-        poll.on_event = lambda: watcher.progressed(poll.tally, poll.requests)
-        poll.on_wait = watcher.waits
+        poll.hold(watcher, stop, chunk)
 
     def watch(self, wishes: Wishes, minutes: float) -> Summary:
         """Polls until stopped; an API that is away for a while, or a busy destination, is waited for."""
@@ -110,7 +104,7 @@ class _Run:
             patient = isinstance(summary.error, (ApiUnavailable, DestinationError))
             if self._stop.asked or (summary.error is not None and not patient):
                 return summary
-            if summary.error is None or set(self._source.selected_resources) <= self._poll.forgotten:
+            if summary.error is None or set(self._source.selected_resources) <= self._poll.tally.forgotten:
                 wishes = replace(wishes, full=False)  # all is due again, and stays so
             if summary.error is None:
                 wishes = Wishes(since=wishes.since)
@@ -120,7 +114,7 @@ class _Run:
     def poll_once(self, wishes: Wishes, max_age_s: float = float("inf")) -> Summary:
         """Looks at all tests once, and loads what is due."""
         summary, poll, began = Summary(), self._poll, time.monotonic()
-        poll.begin(wishes, held=True, max_age_s=max_age_s)
+        poll.begin(wishes, max_age_s)
         sent_before, committed_before = poll.requests, self._packages.committed
         try:
             summary.rows.update(self._packages.finish_pending())
@@ -143,14 +137,14 @@ class _Run:
 
     def _package(self, summary: Summary) -> bool:
         """Fills, and commits, one load package; True when there may be more to do."""
-        self._poll.begin_chunk()
+        self._poll.begin_package()
         self._packages.extract(self._source)
         summary.rows.update(self._packages.commit())
         return not (self._is_finished or self._stop.asked or self._poll.error)
 
     @property
     def _is_finished(self) -> bool:
-        return set(self._source.selected_resources) <= self._poll.finished
+        return set(self._source.selected_resources) <= self._poll.package.finished
 
     def _plan(self) -> None:
         try:
@@ -164,7 +158,7 @@ class _Run:
         """Sessions that were asked for by name, and are listed nowhere."""
         if not self._is_finished:
             return
-        for session_id in wishes.session_ids - self._poll.found.keys():
+        for session_id in wishes.session_ids - self._poll.tally.found.keys():
             self._poll.fail(
                 f"Session {session_id} is listed in none of the tests: check the id, and that its test is loaded."
             )

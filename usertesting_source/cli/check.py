@@ -34,7 +34,7 @@ def check_all(pipeline: dlt.Pipeline, source: UserTestingSource, console: Consol
         tests = poll.tests()
         for test in [test for test in tests if not test.is_classic][:LOOK_AHEAD]:
             try:
-                listing = poll.listing(test.test_id, FIRST_PAGE, lambda _: True)
+                listing = poll.listings.read(test.test_id, FIRST_PAGE, lambda _: True)
                 say(True, f"test {test.title}: {listing.total:,} sessions")
             except ApiError as error:
                 say(False, str(error))

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import ApiError, DownloadError
-from ..sync.cursor import Due
+from ..sync.again import Due
 from ..tables.rows import video_row
 from ..videos.store import StoredVideo, VideoJob
-from .per_session import Walk
+from .per_session import PerSession
 from .poll import Poll
 from .visits import Visit
 
@@ -18,7 +18,7 @@ from .visits import Visit
 class Asked:
     """The videos that were handed to the store, and are not settled yet."""
 
-    def __init__(self, walk: Walk, poll: Poll) -> None:
+    def __init__(self, walk: PerSession, poll: Poll) -> None:
         self._walk = walk
         self._poll = poll
         self._turns: dict[str, tuple[Visit, Due]] = {}
@@ -37,7 +37,7 @@ class Asked:
 
     def _fits(self) -> bool:
         """Whether the load package takes another video, beside those that are still on their way."""
-        return not self._poll.held or self._settled + len(self._turns) < self._poll.chunk
+        return self._poll.package.takes(self._settled + len(self._turns))
 
     def _job(self, visit: Visit, due: Due) -> VideoJob:
         self._turns[due.session_id] = visit, due
