@@ -54,7 +54,7 @@ def retry_after(
 
 
 def deadline(due: Due, why: Why, now: int, wait_hours: float) -> int:
-    """When a session is given up: 14 days after what failed first failed; so long after it finished, if it never came."""
+    """When a session is given up: 14 days after a first failure; so long after it finished, if it never came."""
     if why == "waiting":
         return min(due.time, due.since or now) + int(wait_hours * HOUR)
     return (due.since or now) + GIVE_UP_AFTER
