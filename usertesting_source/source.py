@@ -12,7 +12,7 @@ from . import config
 from .config import Settings, UserTestingCredentials
 from .extract.poll import Poll
 from .extract.resources import Resources
-from .tables import rows as tables
+from .tables.schema import propagation
 
 
 class UserTestingSource(DltSource):
@@ -104,5 +104,5 @@ def usertesting_source(
         video_concurrency=video_concurrency,
     )
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
+    schema.data_item_normalizer.update_normalizer_config(schema, propagation())
     return Resources(Poll(config.check(settings)))

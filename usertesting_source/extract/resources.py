@@ -31,6 +31,7 @@ from ..sync.inventory import compact, expand, mark_of, news, removed
 from ..sync.studies import Test
 from ..sync.versions import resource_state
 from ..tables import rows as tables
+from ..tables.schema import hints
 from ..times import moment
 from ..videos.store import VideoStore
 from .downloads import Asked
@@ -67,13 +68,13 @@ class Resources:
             name=name,
             write_disposition="merge",
             selected=name in self.poll.settings.resources,
-            **tables.hints(name),
+            **hints(name),
         )
         # a table variant begins with the columns of its resource, which have no place in load_issues
         resource.apply_hints(table_name=ISSUES, columns={}, nested_hints={}, create_table_variant=True)
         resource.apply_hints(
             table_name=ISSUES,
-            primary_key=tables.hints(ISSUES)["primary_key"],
+            primary_key=hints(ISSUES)["primary_key"],
             columns=cast("Any", issue_columns()),
             create_table_variant=True,
         )
@@ -169,8 +170,8 @@ class Resources:
 
         def fetch(visit: Visit, due: Due) -> Row:
             payload = self.poll.api.session_details(due.session_id)
-            row = tables.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
-            self.poll.tally.unread.update(tables.unread_answers(row))
+            row, unread = tables.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
+            self.poll.tally.unread.update(unread)
             return row
 
         yield from self._each("session_details", fetch)
