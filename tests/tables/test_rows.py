@@ -236,6 +236,15 @@ def test_numbers_that_no_warehouse_takes_are_put_right() -> None:
     ]
 
 
+@pytest.mark.parametrize("odd", ["great", "123", 5, True, False])
+def test_a_scalar_in_a_json_column_is_json(odd: object) -> None:
+    """Of a text in a JSON column dlt reads the JSON once; what is left is the JSON of the value, not the value."""
+    [clip] = tables.clip_rows(TEST, SESSION, {"clips": [{"uuid": "c", "layout": odd}]})
+    [score] = tables.qx_score_rows(TEST, {"qxScores": [{"values": {"behavioral": odd}}]}, NOW)
+    for held in (clip["layout"], score["behavioral_values"]):
+        assert json.loads(json.loads(held)) == odd
+
+
 def test_a_test_row_leaves_the_staff_out() -> None:
     """A test has its title and kind; who ordered it is personal data and stays out."""
     study = {

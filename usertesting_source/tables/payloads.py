@@ -54,7 +54,7 @@ def as_text(value: object) -> str | None:
     """`value` for a text column: strings as they are, anything else as JSON, null as None."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _dumped(value)
 
 
 def as_number(value: object) -> float | None:
@@ -79,6 +79,16 @@ def as_flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def as_json(value: Any) -> Any:
+    """
+    `value` for a JSON column, so that dlt stores it as it came.
+
+    Objects and lists are left as they are. A scalar is written as JSON, twice: dlt reads a text as JSON once before it
+    stores it, and would put any other scalar into a column beside this one.
+    """
+    return value if value is None or isinstance(value, (dict, list)) else _dumped(_dumped(value))
+
+
 def epoch_ms(value: object) -> datetime | None:
     """The moment `value` milliseconds after 1970, UTC."""
     read = as_number(value)
@@ -86,6 +96,10 @@ def epoch_ms(value: object) -> datetime | None:
         return None if read is None else datetime.fromtimestamp(read / 1000, tz=timezone.utc)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def storable(value: Any, depth: int = 0) -> Any:

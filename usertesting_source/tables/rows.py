@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..times import parse_time
 from . import transcripts
 from .answers import Answer, read_answer
-from .payloads import as_count, as_flag, as_number, as_text, epoch_ms, extras, items, mapping, storable
+from .payloads import as_count, as_flag, as_json, as_number, as_text, epoch_ms, extras, items, mapping, storable
 from .schema import TABLES
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "double": as_number,
     "bool": as_flag,
     "timestamp": parse_time,
-    "json": lambda value: value,
+    "json": as_json,
 }
 
 
@@ -136,7 +136,7 @@ def _task(item: Row, position: int, answer: Answer) -> Row:
         "end_time_ms": as_count(response.get("endTimeMs")),
         # v2 said by the type what v3 says by a flag
         "skipped": True if item.get("type") == "SKIPPED" else as_flag(response.get("skipped")),
-        "answer_json": response.get("answer"),
+        "answer_json": as_json(response.get("answer")),
         **_derived(answer, as_text(item.get("uuid"))),
     }
     row = _child("tasks", item, given, known=("response",))
@@ -199,7 +199,7 @@ def _score(item: Row, given: Row) -> Row:
         "behavioral": as_number(components.get("behavioral")),
         "attitudinal": as_number(components.get("attitudinal")),
         **{name: as_number(values.get(name)) for name in ("usability", "trust", "appearance", "loyalty")},
-        "behavioral_values": values.get("behavioral"),
+        "behavioral_values": as_json(values.get("behavioral")),
     }
     return _row("qx_scores", item, given | scores, known=("taskGroupId", "components", "values"))
 
