@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usertesting_source.tables.answers import Answer, read_answer
-from usertesting_source.tables.payloads import names
+from usertesting_source.tables.payloads import vocabulary
 
 OFFER = [{"id": "o1", "label": "Tea"}, {"id": "o2", "label": "Coffee"}]
 
@@ -271,7 +271,7 @@ def test_the_shape_tells_names_and_never_values() -> None:
 
 
 _KEYS = st.sampled_from(
-    names(
+    vocabulary(
         """value answer selected selectedOptions options rows columns answers rank label id success scale text
         ranking ratingScale multipleChoice matrix rankOrder url"""
     )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from usertesting_source.tables import rows as tables
 from usertesting_source.tables.payloads import extras, storable
-from usertesting_source.tables.schema import nested_hints
+from usertesting_source.tables.schema import TABLES, hints, nested_hints, propagation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 TEST = "7a0c2a52-0000-4000-8000-000000000001"
@@ -57,7 +57,7 @@ DETAILS = {
 
 
 def detail(payload: object = DETAILS) -> dict[str, Any]:
-    return tables.detail_row(TEST, SUMMARY, payload, NOW)
+    return tables.detail_row(TEST, SUMMARY, payload, NOW).row
 
 
 def test_a_session_is_a_row_with_real_times() -> None:
@@ -198,8 +198,8 @@ def test_task_numbers_are_places_in_the_api_s_list() -> None:
 def test_answers_that_could_not_be_read_are_told_by_name_only() -> None:
     """Unread answers are reported with their type and key names, never with what was answered."""
     odd = {"type": "NPS", "response": {"answer": {"nps": {"verdict": "my secret"}}}}
-    row = detail({"tasks": [*DETAILS["tasks"], odd]})  # type: ignore[misc] # a literal of mixed types
-    assert list(tables.unread_answers(row)) == [("NPS", ("nps", "nps.verdict"))]
+    payload = {"tasks": [*DETAILS["tasks"], odd]}  # type: ignore[misc] # a literal of mixed types
+    assert tables.detail_row(TEST, SUMMARY, payload, NOW).unread == [("NPS", ("nps", "nps.verdict"))]
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,15 @@ def test_numbers_that_no_warehouse_takes_are_put_right() -> None:
         0.5,
         True,
     ]
+
+
+@pytest.mark.parametrize("odd", ["great", "123", 5, True, False])
+def test_a_scalar_in_a_json_column_is_json(odd: object) -> None:
+    """Of a text in a JSON column dlt reads the JSON once; what is left is the JSON of the value, not the value."""
+    [clip] = tables.clip_rows(TEST, SESSION, {"clips": [{"uuid": "c", "layout": odd}]})
+    [score] = tables.qx_score_rows(TEST, {"qxScores": [{"values": {"behavioral": odd}}]}, NOW)
+    for held in (clip["layout"], score["behavioral_values"]):
+        assert json.loads(json.loads(held)) == odd
 
 
 def test_a_test_row_leaves_the_staff_out() -> None:
@@ -369,16 +378,17 @@ def test_every_row_has_exactly_the_declared_columns() -> None:
     children = {"demographics", "task_groups", "tasks", "answer_options", "cues"}
     inherited = {"session_id", "participant_id"}
     for name, found in made.items():
-        declared = {column.name for column in tables.TABLES[name].columns}
+        declared = {column.name for column in TABLES[name].columns}
         assert found.keys() - children == declared - (inherited if "__" in name else set())
 
 
-def test_the_dictionary_describes_every_column_once() -> None:
-    """The data dictionary has a line per column, with a type, a meaning and the endpoint it comes from."""
-    lines = tables.dictionary()
-    assert len({line[:2] for line in lines}) == len(lines)
-    assert all(all(line) for line in lines)
-    assert ("sessions", "status", "text") in [line[:3] for line in lines]
+def test_every_column_is_described_once() -> None:
+    """A table says where its rows come from, and each of its columns, once, what it holds."""
+    for table in TABLES.values():
+        assert table.endpoint
+        assert table.description
+        assert len({column.name for column in table.columns}) == len(table.columns)
+        assert all(column.data_type and column.description for column in table.columns)
 
 
 _JSON = st.recursive(
@@ -424,13 +434,13 @@ def test_extra_fields_never_take_a_column_s_place(payload: dict[str, int]) -> No
 @dlt.source(name="tables")
 def source() -> Iterator[DltResource]:
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
+    schema.data_item_normalizer.update_normalizer_config(schema, propagation())
     rows = {
         "session_details": [detail({**DETAILS, "device": {"os": "any"}})],
         "transcripts": [tables.transcript_row(TEST, SESSION, "WEBVTT\n\n00:01.000 --> 00:02.000\nHi", NOW)],
     }
     for name, data in rows.items():
-        yield dlt.resource(data, name=name, write_disposition="merge", **tables.hints(name))
+        yield dlt.resource(data, name=name, write_disposition="merge", **hints(name))
 
 
 def test_dlt_creates_every_declared_column(tmp_path: Path) -> None:
@@ -464,7 +474,7 @@ def test_dlt_creates_every_declared_column(tmp_path: Path) -> None:
     loaded = {table for table, _ in found}
     declared = {
         (table.name, column.name): types[column.data_type]
-        for table in tables.TABLES.values()
+        for table in TABLES.values()
         for column in table.columns
         if table.name in loaded
     }

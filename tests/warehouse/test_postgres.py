@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -14,9 +15,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from tests.support.fake_slack import FakeSlack
+from tests.support.odd import ANY_JSON, odd_answers
 from usertesting_source import load
 from usertesting_source.alerts import PIPELINE, Warehouse, read_settings, tell
-from usertesting_source.sample_api import SampleApi, shop_studies
+from usertesting_source.sample_api import SampleApi, shop_studies, simple_study
 from usertesting_source.warehouse.views import drop_views, views
 
 
@@ -86,3 +88,14 @@ def test_alerts_are_told_once_from_postgres(
     told = [tell(warehouse, settings.rules, settings.channels[0], since=since) for _ in range(2)]
     assert [bool(report.told) for report in told] == [True, False]
     assert len(slack.posts) == len(told[0].told)
+
+
+def test_json_columns_hold_what_came_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:
+    """An answer may be a text, a number or a boolean: it stands in answer_json as it came."""
+    with SampleApi([simple_study(n=1)], rate_limit=None) as api:
+        odd = api.add_session(api.test_ids[0], details=odd_answers())
+        pipeline = postgres("anything")
+        assert load(pipeline, source_of(api, resources=["session_details"])).exit_code == 0
+        sql = f"select answer_json::text from session_details__tasks where session_id = '{odd}' order by task_number"
+        landed = [None if text is None else json.loads(text) for (text,) in query(pipeline, sql)]
+        assert landed == ANY_JSON

@@ -15,11 +15,12 @@ from sqlglot import exp
 
 from usertesting_source.errors import DestinationError
 from usertesting_source.tables import rows as tables
+from usertesting_source.tables.schema import TABLES, hints, propagation
 from usertesting_source.warehouse.views import Target, create_views, drop_views, rendered, views
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 TEST = "7a0c2a52-0000-4000-8000-000000000001"
-EVERYTHING = {name: {column.name for column in table.columns} for name, table in tables.TABLES.items()}
+EVERYTHING = {name: {column.name for column in table.columns} for name, table in TABLES.items()}
 VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Where is it?\n\n00:04.000 --> 00:06.000\n<v Ann>There &amp; then.\n"
 
 
@@ -73,13 +74,13 @@ def source(
 ) -> Iterator[DltResource]:
     """Four sessions of one test, of which the fourth was removed."""
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
+    schema.data_item_normalizer.update_normalizer_config(schema, propagation())
     rows = {
         "tests": [
             tables.test_row(TEST, {"title": "Checkout"}, workspace_id="w", session_count=4, last_finish_time=NOW)
         ],
         "sessions": sessions(numbers, removed=(4,)),
-        "session_details": [tables.detail_row(TEST, summary(n), details(n, extra), NOW) for n in numbers],
+        "session_details": [tables.detail_row(TEST, summary(n), details(n, extra), NOW).row for n in numbers],
         "transcripts": [tables.transcript_row(TEST, f"s{n}", VTT, NOW) for n in numbers if n in (1, 4)],
         "qx_scores": scores(),
         "load_issues": [
@@ -89,7 +90,7 @@ def source(
         ],
     }
     for name in only or rows:
-        yield dlt.resource(rows[name], name=name, write_disposition="append", **tables.hints(name))
+        yield dlt.resource(rows[name], name=name, write_disposition="append", **hints(name))
 
 
 def new_pipeline(folder: Path, database: Path | None = None) -> dlt.Pipeline:
@@ -299,10 +300,10 @@ def test_a_missing_column_counts_as_null() -> None:
 def test_every_column_of_the_script_exists() -> None:
     """Every column in views.sql is written with an alias, and a table's columns are declared."""
     for view in views().values():
-        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in tables.TABLES}
+        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in TABLES}
         for column in view.query.find_all(exp.Column):
             assert column.table, f"{view.name}: {column.name}"
         for table in view.query.find_all(exp.Table):
             assert table.alias, f"{view.name}: {table.name}"
-        assert view.needs <= set(tables.TABLES)
+        assert view.needs <= set(TABLES)
         assert aliases

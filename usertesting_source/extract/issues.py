@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..sync.state import ResourceState, Retry
-from ..tables.rows import columns, issue_row
+from ..tables.rows import issue_row
+from ..tables.schema import columns
 from ..times import moment
 
 ISSUES = "load_issues"

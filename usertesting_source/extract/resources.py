@@ -156,8 +156,8 @@ class Resources:
 
         def fetch(visit: Visit, due: Due) -> Row:
             payload = self.poll.api.session_details(due.session_id)
-            row = rows.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
-            self.poll.tally.unread.update(rows.unread_answers(row))
+            row, unread = rows.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
+            self.poll.tally.unread.update(unread)
             return row
 
         yield from self._each("session_details", fetch)

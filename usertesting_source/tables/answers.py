@@ -16,31 +16,31 @@ from typing import Any
 
 from . import choices
 from .choices import Option, fields
-from .payloads import mapping, names, number, snake
+from .payloads import as_number, mapping, snake, vocabulary
 
-_KINDS = names("blank rating_scale multiple_choice image nps url rank_order written figma matrix verbal")
-_RATED = names("rating_scale nps")
-_CHOSEN = names("multiple_choice rank_order matrix")
-_SAID = names("written verbal")
-_NAVIGATED = names("url figma")
+_KINDS = vocabulary("blank rating_scale multiple_choice image nps url rank_order written figma matrix verbal")
+_RATED = vocabulary("rating_scale nps")
+_CHOSEN = vocabulary("multiple_choice rank_order matrix")
+_SAID = vocabulary("written verbal")
+_NAVIGATED = vocabulary("url figma")
 
-_NUMBERS = names(
+_NUMBERS = vocabulary(
     """value rating score answer response selected selection number selected_value rating_value scale_value
     selected_rating nps_score"""
 )
 # the likeliest first: `text` may well be the prompt
-_TEXTS = names("answer response value transcript transcription written verbal text content label comment")
-_LABELS = names("label selected_label text transcript comment")
-_REMARKS = names("text transcript comment")
-_SUCCESSES = names("success is_success successful is_successful succeeded task_success passed")
-_OUTCOMES = names("outcome result status completion_status completed is_completed answer value")
-_SCALES = names(
+_TEXTS = vocabulary("answer response value transcript transcription written verbal text content label comment")
+_LABELS = vocabulary("label selected_label text transcript comment")
+_REMARKS = vocabulary("text transcript comment")
+_SUCCESSES = vocabulary("success is_success successful is_successful succeeded task_success passed")
+_OUTCOMES = vocabulary("outcome result status completion_status completed is_completed answer value")
+_SCALES = vocabulary(
     """scale scale_max max max_value max_rating maximum number_of_points num_points scale_size scale_points
     steps upper_bound"""
 )
-_DOORS = names("answer response value result selection selected rating data")
+_DOORS = vocabulary("answer response value result selection selected rating data")
 _METADATA = frozenset(_SCALES) | frozenset(
-    names(
+    vocabulary(
         """multi_select randomized_options max_limit prototype_url figma_prototype_title
         figma_prototype_display_setting type kind case id uuid min scale_min min_value
         options choices columns"""
@@ -48,8 +48,8 @@ _METADATA = frozenset(_SCALES) | frozenset(
 )
 _SLOTS = choices.SLOTS | {*_NUMBERS, *_TEXTS, *_LABELS, *_SUCCESSES, *_OUTCOMES}
 
-_YES = names("success successful succeeded completed complete passed pass true yes")
-_NO = names("failure failed fail unsuccessful incomplete not_completed false no abandoned gave_up")
+_YES = vocabulary("success successful succeeded completed complete passed pass true yes")
+_NO = vocabulary("failure failed fail unsuccessful incomplete not_completed false no abandoned gave_up")
 _NAME = re.compile(r"[A-Za-z_$][\w$]{0,40}")
 
 
@@ -157,7 +157,7 @@ def _rating(content: object, texts: tuple[str, ...]) -> Answer:
     return Answer(
         number=rating,
         scale_max=_scale_max(content, rating),
-        text=None if label is not None and number(label) == rating is not None else label,
+        text=None if label is not None and as_number(label) == rating is not None else label,
     )
 
 
@@ -187,9 +187,9 @@ def _single(value: object) -> object:
 def _number(content: object) -> float | None:
     """The number answered; None when there is none, or when two names disagree."""
     if not isinstance(_single(content), dict):
-        return number(_single(content))
+        return as_number(_single(content))
     for level in _levels(content, _DOORS):
-        found = {number(_single(level.get(name))) for name in _NUMBERS} - {None}
+        found = {as_number(_single(level.get(name))) for name in _NUMBERS} - {None}
         if found:
             return found.pop() if len(found) == 1 else None
     return None
@@ -210,9 +210,9 @@ def _scale_max(content: object, rating: float | None) -> float | None:
 def _highest(value: object) -> float | None:
     """The number, or the highest in a list of numbers."""
     if isinstance(value, list):
-        points = [point for point in map(number, value) if point is not None]
+        points = [point for point in map(as_number, value) if point is not None]
         return max(points) if points and len(points) == len(value) else None
-    return number(value)
+    return as_number(value)
 
 
 def _success(content: object, tiers: tuple[tuple[str, ...], ...]) -> bool | None:

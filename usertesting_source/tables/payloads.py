@@ -24,7 +24,7 @@ _SIGNED_QUERY = re.compile(
 )
 
 
-def names(words: str) -> tuple[str, ...]:
+def vocabulary(words: str) -> tuple[str, ...]:
     """A vocabulary, written as words with spaces between."""
     return tuple(words.split())
 
@@ -50,14 +50,14 @@ def items(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """`value` for a text column: strings as they are, anything else as JSON, null as None."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _dumped(value)
 
 
-def number(value: object) -> float | None:
+def as_number(value: object) -> float | None:
     """`value` as a finite number, also when it is written as a string; booleans are no numbers."""
     if isinstance(value, str) and _NUMERAL.fullmatch(value.strip()):
         return float(value)
@@ -66,26 +66,40 @@ def number(value: object) -> float | None:
     return float(value) if abs(value) <= _LARGEST else None
 
 
-def count(value: object) -> int | None:
+def as_count(value: object) -> int | None:
     """`value` as a whole number that fits into 64 bits."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if abs(value) <= _LARGEST else None
-    read = number(value)
+    read = as_number(value)
     return None if read is None else round(read)
 
 
-def flag(value: object) -> bool | None:
+def as_flag(value: object) -> bool | None:
     """`value` if it is a boolean."""
     return value if isinstance(value, bool) else None
 
 
+def as_json(value: Any) -> Any:
+    """
+    `value` for a JSON column, so that dlt stores it as it came.
+
+    Objects and lists are left as they are. A scalar is written as JSON, twice: dlt reads a text as JSON once before it
+    stores it, and would put any other scalar into a column beside this one.
+    """
+    return value if value is None or isinstance(value, (dict, list)) else _dumped(_dumped(value))
+
+
 def epoch_ms(value: object) -> datetime | None:
     """The moment `value` milliseconds after 1970, UTC."""
-    read = number(value)
+    read = as_number(value)
     try:
         return None if read is None else datetime.fromtimestamp(read / 1000, tz=timezone.utc)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def storable(value: Any, depth: int = 0) -> Any:

@@ -1,5 +1,5 @@
 """
-API payload -> rows. What the rows mean, column by column, is in `columns`.
+API payload -> rows. What the rows mean, column by column, is in `schema`.
 
 Pure: no clock (times come in), no request. A payload may hold less than the API promises, or more: what is
 missing becomes null, what is new is passed on under the API's own name, for dlt to make a column of it.
@@ -9,43 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..times import parse_time
 from . import transcripts
 from .answers import Answer, read_answer
-from .payloads import count, epoch_ms, extras, flag, items, mapping, number, storable
-from .payloads import text as as_text
-from .schema import TABLES, columns, dictionary, hints, propagation
-
-__all__ = [
-    "TABLES",
-    "clip_rows",
-    "columns",
-    "detail_row",
-    "dictionary",
-    "highlight_reel_rows",
-    "hints",
-    "issue_id",
-    "issue_row",
-    "propagation",
-    "qx_score_rows",
-    "session_row",
-    "test_row",
-    "transcript_row",
-    "unread_answers",
-    "video_row",
-]
+from .payloads import as_count, as_flag, as_json, as_number, as_text, epoch_ms, extras, items, mapping, storable
+from .schema import TABLES
 
 Row = dict[str, Any]
+Unread = tuple[str, tuple[str, ...]]
+"""An answer that came but could not be read: the task's type, and the names of keys. Fit for a log."""
+
+
+class Detail(NamedTuple):
+    """A row of `session_details` with its children, and what could not be read of its answers."""
+
+    row: Row
+    unread: list[Unread]
+
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "text": as_text,
-    "bigint": count,
-    "double": number,
-    "bool": flag,
+    "bigint": as_count,
+    "double": as_number,
+    "bool": as_flag,
     "timestamp": parse_time,
-    "json": lambda value: value,
+    "json": as_json,
 }
 
 
@@ -87,7 +77,7 @@ def session_row(test_id: str, summary: Mapping[str, Any], removed_at: datetime |
     return _row("sessions", storable(dict(summary)), {"test_id": test_id, "removed_at": removed_at})
 
 
-def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extracted_at: datetime) -> Row:
+def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extracted_at: datetime) -> Detail:
     """
     A row of `session_details` with its children `demographics`, `task_groups` and `tasks`.
 
@@ -104,6 +94,7 @@ def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extrac
         )
     body = storable(payload)
     participant = mapping(body.get("sessionParticipant"))
+    tasks = list(_tasks(body.get("tasks")))
     given: Row = {
         "session_id": as_text(summary.get("sessionId")),
         "test_id": test_id,
@@ -113,11 +104,12 @@ def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extrac
         "extracted_at": extracted_at,
         "demographics": [_child("demographics", item) for item in items(participant.get("demographicsInfo"))],
         "task_groups": [_child("task_groups", item) for item in items(body.get("taskGroups"))],
-        "tasks": list(_tasks(body.get("tasks"))),
+        "tasks": [row for row, _ in tasks],
     }
     if new := extras(participant, ("participantId", "demographicsInfo"), ()):
         given["session_participant"] = new
-    return _row("session_details", body, given, known=("sessionId", "sessionParticipant", "taskGroups"))
+    row = _row("session_details", body, given, known=("sessionId", "sessionParticipant", "taskGroups"))
+    return Detail(row, [unread for _, unread in tasks if unread])
 
 
 def _child(table: str, item: Row, given: Row | None = None, known: tuple[str, ...] = ()) -> Row:
@@ -127,22 +119,25 @@ def _child(table: str, item: Row, given: Row | None = None, known: tuple[str, ..
     return {name: value for name, value in row.items() if name not in ids}
 
 
-def _tasks(listed: object) -> Iterator[Row]:
+def _tasks(listed: object) -> Iterator[tuple[Row, Unread | None]]:
+    """The rows of the tasks, each with what of its answer could not be read."""
     for position, item in enumerate(listed if isinstance(listed, list) else [], start=1):
         if isinstance(item, dict):
-            yield _task(item, position)
+            task_type = as_text(item.get("type"))
+            answer = read_answer(task_type, item.get("response"))
+            yield _task(item, position, answer), None if answer.understood else (task_type or "no type", answer.shape)
 
 
-def _task(item: Row, position: int) -> Row:
-    response, task_type = mapping(item.get("response")), as_text(item.get("type"))
+def _task(item: Row, position: int, answer: Answer) -> Row:
+    response = mapping(item.get("response"))
     given = {
         "task_number": position,
-        "start_time_ms": count(response.get("startTimeMs")),
-        "end_time_ms": count(response.get("endTimeMs")),
+        "start_time_ms": as_count(response.get("startTimeMs")),
+        "end_time_ms": as_count(response.get("endTimeMs")),
         # v2 said by the type what v3 says by a flag
-        "skipped": True if task_type == "SKIPPED" else flag(response.get("skipped")),
-        "answer_json": response.get("answer"),
-        **_derived(read_answer(task_type, response), as_text(item.get("uuid"))),
+        "skipped": True if item.get("type") == "SKIPPED" else as_flag(response.get("skipped")),
+        "answer_json": as_json(response.get("answer")),
+        **_derived(answer, as_text(item.get("uuid"))),
     }
     row = _child("tasks", item, given, known=("response",))
     return row | extras(response, ("startTimeMs", "endTimeMs", "skipped", "answer"), row)
@@ -161,19 +156,6 @@ def _derived(answer: Answer, task_uuid: str | None) -> Row:
             for position, label, value in answer.options
         ],
     }
-
-
-def unread_answers(detail: Row) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """
-    The answers in a row of `session_details` that came but could not be read: task type and key names.
-
-    Names only, never what a participant answered: fit for a log.
-    """
-    for task in detail["tasks"]:
-        response = {"skipped": task["skipped"], "answer": task["answer_json"]}
-        answer = read_answer(task["task_type"], response)
-        if not answer.understood:
-            yield task["task_type"] or "no type", answer.shape
 
 
 def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: datetime, chunk_chars: int = 0) -> Row:
@@ -204,7 +186,7 @@ def qx_score_rows(test_id: str, payload: object, extracted_at: datetime) -> list
     body = storable(mapping(payload))
     given = {
         "test_id": test_id,
-        "completes": count(mapping(body.get("meta")).get("completes")),
+        "completes": as_count(mapping(body.get("meta")).get("completes")),
         "extracted_at": extracted_at,
     }
     return [_score(item, given) for item in items(body.get("qxScores"))]
@@ -214,10 +196,10 @@ def _score(item: Row, given: Row) -> Row:
     components, values = mapping(item.get("components")), mapping(item.get("values"))
     scores = {
         "task_group_id": as_text(item.get("taskGroupId")) or "",
-        "behavioral": number(components.get("behavioral")),
-        "attitudinal": number(components.get("attitudinal")),
-        **{name: number(values.get(name)) for name in ("usability", "trust", "appearance", "loyalty")},
-        "behavioral_values": values.get("behavioral"),
+        "behavioral": as_number(components.get("behavioral")),
+        "attitudinal": as_number(components.get("attitudinal")),
+        **{name: as_number(values.get(name)) for name in ("usability", "trust", "appearance", "loyalty")},
+        "behavioral_values": as_json(values.get("behavioral")),
     }
     return _row("qx_scores", item, given | scores, known=("taskGroupId", "components", "values"))
 

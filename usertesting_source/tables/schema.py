@@ -271,12 +271,3 @@ def propagation() -> dict[str, Any]:
             }
         }
     }
-
-
-def dictionary() -> list[tuple[str, str, str, str, str]]:
-    """The data dictionary: (table, column, data type, what it holds and its unit, endpoint)."""
-    return [
-        (table.name, column.name, column.data_type, column.description, table.endpoint)
-        for table in TABLES.values()
-        for column in table.columns
-    ]
