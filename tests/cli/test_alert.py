@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,13 +20,13 @@ from pytest_httpserver import HTTPServer
 
 from tests.support.fake_jira import EMAIL, TOKEN, FakeJira
 from tests.support.fake_slack import FakeSlack
+from tests.support.lab import ago, now
 from tests.support.warehouse import Loader, failed, rated, session, wrote
 from usertesting_source.alerts import alone
 from usertesting_source.cli.demo import demo_source
 from usertesting_source.sample_api import SampleApi, simple_study
 
 ALERT = Path(__file__).parents[2] / "pipelines" / "alert.py"
-NOW = datetime.now(timezone.utc)
 WEBHOOK = "ALERTS__SLACK__WEBHOOK_URL"
 Run = Callable[..., Result]
 
@@ -81,17 +81,17 @@ def tell_slack(run: Run, slack: FakeSlack) -> Run:
 
 
 def recent(session_id: str, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return session(session_id, *tasks, finished=NOW - timedelta(minutes=30), **more)
+    return session(session_id, *tasks, finished=ago(minutes=30), **more)
 
 
-SINCE = ("--since", (NOW - timedelta(hours=2)).isoformat())
+SINCE = ("--since", ago(hours=2).isoformat())
 
 
 def test_what_is_new_is_told_once(loader: Loader, tell_slack: Run, slack: FakeSlack) -> None:
     """First run, new session, and nothing more to tell."""
     first = tell_slack()
     assert (first.exit_code, "slack: first run" in first.output) == (0, True)
-    loader.load(session("s1", failed(), finished=NOW + timedelta(minutes=1)))
+    loader.load(session("s1", failed(), finished=now() + timedelta(minutes=1)))
     second = tell_slack()
     assert second.output == "slack: Task 3: failed · Checkout redesign · s1\n"
     assert (second.exit_code, len(slack.posts)) == (0, 1)
@@ -245,7 +245,7 @@ def test_the_demo_shows_alerts_on_the_sample_studies(run: Run, monkeypatch: pyte
 @pytest.fixture
 def api() -> Iterator[SampleApi]:
     """Twenty surveys with two sessions each; the vendor's quota, its minute scaled down to half a second."""
-    studies = [simple_study(n=2, seed=seed, newest=NOW - timedelta(hours=seed + 1)) for seed in range(20)]
+    studies = [simple_study(n=2, seed=seed, newest=ago(hours=seed + 1)) for seed in range(20)]
     with SampleApi(studies, rate_limit=10, rate_period=0.5) as sample:
         yield sample
 
@@ -315,7 +315,7 @@ def test_fresh_sessions_go_before_a_backfill(api: SampleApi, slack: FakeSlack, w
     """A session that finishes meanwhile is told while hundreds of old ones still wait."""
     wait_for(lambda: api.count("details") >= 40, 60)
     for hours in range(200):
-        api.add_session(api.test_ids[0], NOW - timedelta(hours=hours + 3))
+        api.add_session(api.test_ids[0], ago(hours=hours + 3))
     wait_for(lambda: api.count("details") >= 70, 60)
     fresh = api.add_session(api.test_ids[5])
     wait_for(lambda: bool(slack.posts), 30)

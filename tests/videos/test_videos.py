@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import requests
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # ships no types
 from moto.server import ThreadedMotoServer
 
@@ -536,10 +537,15 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An S3 file system; the same credentials are configured for dlt, under `sources.usertesting_videos`."""
+def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """
+    An S3 file system; the same credentials are configured for dlt, under `sources.usertesting_videos`.
+
+    All of moto's servers in a process share their buckets, also those of other test modules: each test starts anew.
+    """
     import s3fs  # type: ignore[import-untyped]  # ships no types
 
+    requests.post(f"{endpoint}/moto-api/reset", timeout=10).raise_for_status()
     section = "SOURCES__USERTESTING_VIDEOS__CREDENTIALS"
     monkeypatch.setenv(f"{section}__AWS_ACCESS_KEY_ID", "invented")
     monkeypatch.setenv(f"{section}__AWS_SECRET_ACCESS_KEY", "invented")
@@ -547,8 +553,7 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     fs = s3fs.S3FileSystem(key="invented", secret="invented", endpoint_url=endpoint, use_listings_cache=False)
     fs.mkdir("research")
-    yield fs
-    fs.rm("research", recursive=True)
+    return fs
 
 
 @pytest.fixture

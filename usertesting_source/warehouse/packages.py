@@ -6,7 +6,6 @@ What dlt raises on the way becomes our errors here, and nowhere else.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,12 +26,12 @@ from ..errors import (
 )
 from ..outcome import Watcher
 from ..stop import Stop
+from .connection import connected, is_locked
 from .lock import alone
 from .views import create_views
 
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
-LOCKED = ("Could not set lock", "Conflicting lock", "being used by another process")
 
 
 class Packages:
@@ -130,17 +129,12 @@ class Packages:
         """A DuckDB file held by another program is waited for."""
         if not self._is_duckdb:
             return
-        began = time.monotonic()
-        while True:
-            try:
-                with self._pipeline.sql_client():
-                    return
-            except Exception as error:
-                patience = STOP_PATIENCE_S if self._stop.asked else LOCK_PATIENCE_S
-                if not _is_locked(str(error)) or time.monotonic() - began >= patience:
-                    raise
-            self._watcher.blocked("another program holds the DuckDB file")
-            time.sleep(1.0)
+        with connected(
+            self._pipeline,
+            lambda: STOP_PATIENCE_S if self._stop.asked else LOCK_PATIENCE_S,
+            blocked=lambda: self._watcher.blocked("another program holds the DuckDB file"),
+        ):
+            return
 
 
 @contextmanager
@@ -157,7 +151,7 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
         if _find(error, (ResourceExtractionError, SignalReceivedException)) is not None:
             raise
         text = _root(error)
-        if _is_locked(text):
+        if is_locked(text):
             raise DestinationLocked(
                 f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
                 f" notebook, a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
@@ -167,10 +161,6 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
             f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was"
             " fetched is kept, and finished first by the next run."
         ) from error
-
-
-def _is_locked(text: str) -> bool:
-    return any(sign in text for sign in LOCKED)
 
 
 def _find(error: BaseException | None, kind: Any) -> Any:
