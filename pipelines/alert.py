@@ -20,14 +20,17 @@ from rich.panel import Panel
 from rich.text import Text
 
 from usertesting_source import UserTestingError, load, usertesting_source
-from usertesting_source.alerts import PIPELINE, AlertSettings, Report, Warehouse, alone, read_settings, tell
+from usertesting_source.alerts.config import AlertSettings, read_settings
+from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.message import headline, moment, test_name
+from usertesting_source.alerts.tell import Report, only_teller, tell
 from usertesting_source.cli.demo import DEMO_DATABASE, DEMO_PIPELINE, demo_source
 from usertesting_source.cli.options import DATABASE, a_date
 from usertesting_source.cli.show import Screen
 from usertesting_source.errors import AnotherRunIsActive, ConfigurationError, CredentialsError, Interrupted
-from usertesting_source.run import Summary
+from usertesting_source.outcome import Summary
 from usertesting_source.stop import Stop
+from usertesting_source.warehouse.connection import Warehouse
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=timezone.utc)
 """The invented sessions of the demo all count as new."""
@@ -104,7 +107,7 @@ class Command:
         """Does it; returns the exit code."""
         with ExitStack() as stack:
             if not self.dry_run:
-                stack.enter_context(alone(self.warehouse.pipeline))
+                stack.enter_context(only_teller(self.warehouse.pipeline))
             stop_on_signals(self.stop)
             try:
                 self._run()

@@ -22,7 +22,7 @@ from tests.support.fake_jira import EMAIL, TOKEN, FakeJira
 from tests.support.fake_slack import FakeSlack
 from tests.support.lab import ago, now
 from tests.support.warehouse import Loader, failed, rated, session, wrote
-from usertesting_source.alerts import alone
+from usertesting_source.alerts.tell import only_teller
 from usertesting_source.cli.demo import demo_source
 from usertesting_source.sample_api import SampleApi, simple_study
 
@@ -227,7 +227,7 @@ def test_without_a_channel_it_says_what_to_set(run: Run) -> None:
 
 def test_a_second_process_leaves_the_work_to_the_first(loader: Loader, tell_slack: Run) -> None:
     """It says so, and that is no error."""
-    with alone(loader.warehouse().pipeline):
+    with only_teller(loader.warehouse().pipeline):
         result = tell_slack()
     assert (result.exit_code, "Another alert process" in result.output) == (0, True)
 
