@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import dlt
 
+from ..config import wrong
 from ..errors import ConfigurationError
 from . import settings
 from .channel import Channel
@@ -57,7 +58,7 @@ def read_settings(to: Sequence[str] = (), max_alerts: int | None = None, dry_run
         _check_keys(section, known)
     channels = tuple(to) or settings.names("alerts.channels") or (("slack",) if dry_run else ())
     if not channels or not set(channels) <= set(CHANNELS):
-        raise settings.wrong("alerts.channels", list(channels), 'write ["slack"], ["jira"] or both, or use --to')
+        raise wrong("alerts.channels", list(channels), 'write ["slack"], ["jira"] or both, or use --to')
     style = Style(settings.flag("alerts.include_text", True), _result_url())
     return AlertSettings(
         rules=tuple(active_rules()),
@@ -81,7 +82,7 @@ def _result_url() -> str:
     except ValueError:
         fields = {url}
     if not re.fullmatch(r"https?://[^\s|<>]+", url) or not fields <= {"test_id", "session_id"}:
-        raise settings.wrong(key, url, "write an address with {test_id} and, if it helps, {session_id}")
+        raise wrong(key, url, "write an address with {test_id} and, if it helps, {session_id}")
     return url
 
 
@@ -110,14 +111,14 @@ def _webhook_url() -> str:
 def _jira(style: Style, dry_run: bool) -> Channel:
     per = settings.text("alerts.per", "session") or ""
     if per not in ("session", "task"):
-        raise settings.wrong("alerts.per", per, "choose session or task")
+        raise wrong("alerts.per", per, "choose session or task")
     return JiraChannel(_project(dry_run), style, per)
 
 
 def _project(dry_run: bool) -> JiraProject:
     version = settings.whole("alerts.jira.api_version", 3)
     if version not in (2, 3):
-        raise settings.wrong("alerts.jira.api_version", version, "choose 3 (Cloud) or 2 (Data Center)")
+        raise wrong("alerts.jira.api_version", version, "choose 3 (Cloud) or 2 (Data Center)")
     email = settings.text("alerts.jira.email")
     if version == 3 and not email and not dry_run:
         raise ConfigurationError(
@@ -139,7 +140,7 @@ def _base_url(dry_run: bool) -> str:
     key = "alerts.jira.base_url"
     url = settings.text(key, "https://your-site.atlassian.net" if dry_run else None)
     if not url or not _is_safe(url):
-        raise settings.wrong(key, url, "write the address of your Jira: https://your-site.atlassian.net")
+        raise wrong(key, url, "write the address of your Jira: https://your-site.atlassian.net")
     return url
 
 
@@ -147,7 +148,7 @@ def _project_key(dry_run: bool) -> str:
     key = "alerts.jira.project_key"
     project = settings.text(key, "KEY" if dry_run else None)
     if not project or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", project):
-        raise settings.wrong(key, project, "write the key of a project, the part before the dash in UX-123")
+        raise wrong(key, project, "write the key of a project, the part before the dash in UX-123")
     return project
 
 
@@ -155,7 +156,7 @@ def _labels() -> tuple[str, ...]:
     key = "alerts.jira.labels"
     labels = settings.names(key, JiraProject.labels)
     if any(re.search(r"\s", label) or len(label) > 255 for label in labels):
-        raise settings.wrong(key, list(labels), "Jira's labels hold no blanks")
+        raise wrong(key, list(labels), "Jira's labels hold no blanks")
     return labels
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+from ..config import wrong
 from ..errors import ConfigurationError
 from . import rules, settings
 from .signals import SEVERITIES, Check, Rule
@@ -50,7 +51,7 @@ def _own(tables: dict[str, Any]) -> Iterator[Rule]:
 def _severity(key: str, default: str) -> str:
     value = settings.text(f"{key}.severity", default) or default
     if value not in SEVERITIES:
-        raise settings.wrong(f"{key}.severity", value, f"choose from {', '.join(SEVERITIES)}")
+        raise wrong(f"{key}.severity", value, f"choose from {', '.join(SEVERITIES)}")
     return value
 
 
@@ -60,9 +61,9 @@ def _imported(key: str, where: object) -> Callable[..., Any]:
         function = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         remedy = f"it cannot be imported ({error}); write module:function, as seen from the working folder"
-        raise settings.wrong(key, where, remedy) from error
+        raise wrong(key, where, remedy) from error
     if not callable(function):
-        raise settings.wrong(key, where, "it is not a function")
+        raise wrong(key, where, "it is not a function")
     return function  # type: ignore[no-any-return]  # checked just above
 
 
@@ -70,7 +71,7 @@ def _check_names(tables: dict[str, Any]) -> None:
     for rule_id, table in tables.items():
         key = f"{SECTION}.{rule_id}"
         if not isinstance(table, dict):
-            raise settings.wrong(key, table, f"write a table: [{key}]")
+            raise wrong(key, table, f"write a table: [{key}]")
         if rule_id not in _RULES and "function" not in table:
             known = ", ".join(_RULES)
             raise ConfigurationError(f"[{key}]: no such rule. Choose from {known}, or name a function in it")
@@ -83,7 +84,7 @@ def _check_names(tables: dict[str, Any]) -> None:
 def _low_rating(key: str) -> Check:
     of = settings.numeric(f"{key}.of", 5)
     if of == 0:
-        raise settings.wrong(f"{key}.of", of, "write the top of the scale that the threshold is on, such as 5")
+        raise wrong(f"{key}.of", of, "write the top of the scale that the threshold is on, such as 5")
     return rules.low_rating(settings.numeric(f"{key}.threshold", 2), of)
 
 
@@ -117,10 +118,10 @@ def _keyword(key: str) -> Check | None:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise settings.wrong(f"{key}.patterns", pattern, f"it is no regular expression ({error})") from None
+            raise wrong(f"{key}.patterns", pattern, f"it is no regular expression ({error})") from None
     look_in = settings.names(f"{key}.look_in", _SPEECH)
     if not set(look_in) <= set(_SPEECH):
-        raise settings.wrong(f"{key}.look_in", list(look_in), f"choose from {', '.join(_SPEECH)}")
+        raise wrong(f"{key}.look_in", list(look_in), f"choose from {', '.join(_SPEECH)}")
     return rules.keyword(words, patterns, look_in) if words or patterns else None
 
 
