@@ -14,6 +14,7 @@ from typing import Any
 from .signals import Check, Finding, Row, Session, finding, kind, number, text
 
 __all__ = [
+    "SPEECH",
     "failed_task",
     "keyword",
     "low_nps",
@@ -23,6 +24,9 @@ __all__ = [
     "skipped_task",
     "slow_task",
 ]
+
+SPEECH = ("written", "spoken", "transcript")
+"""Where a participant's own words are."""
 
 # what a participant picked, not what they said
 _PICKED = frozenset({"multiplechoice", "rankorder", "matrix"})
@@ -142,7 +146,7 @@ def _score(group: Row) -> float | None:
 def keyword(
     keywords: Sequence[str] = (),
     patterns: Sequence[str] = (),
-    look_in: Sequence[str] = ("written", "spoken", "transcript"),
+    look_in: Sequence[str] = SPEECH,
 ) -> Check:
     """
     A word or a pattern in what the participant wrote or said.
