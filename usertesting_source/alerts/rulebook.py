@@ -130,7 +130,7 @@ def _own(tables: dict[str, Any]) -> Iterator[Rule]:
 
 
 def _severity(key: str, default: str) -> str:
-    value = settings.text(f"{key}.severity", default) or default
+    value = settings.text(f"{key}.severity") or default
     if value not in SEVERITIES:
         raise wrong(f"{key}.severity", value, f"choose from {', '.join(SEVERITIES)}")
     return value

@@ -44,9 +44,9 @@ def _raw(key: str) -> Any:
     return table.get(name) if isinstance(table, dict) else None
 
 
-def text(key: str, default: str | None = None) -> str | None:
-    """A text; None or `default` when it is not set or empty."""
-    return (_get(key, str, "write a text") or "").strip() or default
+def text(key: str) -> str | None:
+    """A text; None when it is not set or empty."""
+    return (_get(key, str, "write a text") or "").strip() or None
 
 
 def flag(key: str, default: bool) -> bool:

@@ -20,8 +20,9 @@ from .ledger import OpenRow
 from .message import Message, as_uncertain, digest, group, signal_key
 from .signals import Rule, Signal, detect
 
-__all__ = ["Report", "only_teller", "tell"]
+__all__ = ["MAX_ALERTS", "Report", "only_teller", "tell"]
 
+MAX_ALERTS = 20
 _GONE = "The rule does not fire any more: it was changed or switched off, or the session was replaced."
 
 
@@ -82,7 +83,7 @@ def tell(
     channel: Channel,
     *,
     since: datetime | None = None,
-    max_alerts: int = 20,
+    max_alerts: int = MAX_ALERTS,
     dry_run: bool = False,
     clock: Callable[[], datetime] = _utc_now,
     stopped: Callable[[], bool] = lambda: False,
