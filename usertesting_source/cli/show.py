@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..outcome import Plan, Tally
-from ..run import Summary, Watcher
+from ..outcome import Plan, Summary, Tally, Watcher
 from ..sync.studies import PER_SESSION
 
 PLAIN_EVERY_S = 15.0
