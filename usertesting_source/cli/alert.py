@@ -20,7 +20,7 @@ from rich.text import Text
 from ..alerts import ledger
 from ..alerts.channel import Channel
 from ..alerts.config import CHANNELS, AlertSettings, read_settings
-from ..alerts.message import headline, moment, test_name
+from ..alerts.message import headline, stamp, test_name
 from ..alerts.tell import Report, only_teller, tell
 from ..errors import AnotherRunIsActive, ConfigurationError, CredentialsError, Interrupted, UserTestingError
 from ..outcome import Summary
@@ -166,7 +166,7 @@ class Command:
     def _show(self, report: Report, channel: Channel, quiet: bool) -> None:
         if report.first_run:
             self._say(
-                f"{report.channel}: first run. What finishes after {moment(report.first_run)} is told; what finished"
+                f"{report.channel}: first run. What finishes after {stamp(report.first_run)} is told; what finished"
                 " before is not, unless you give --since DATE.",
                 "cyan",
             )
