@@ -144,6 +144,16 @@ def check_resources(resources: Sequence[str], video_bucket_url: str | None) -> N
         )
 
 
+def wrong(key: str, value: object, remedy: str) -> ConfigurationError:
+    """The error for a setting that cannot be used; `key` with all its sections."""
+    return ConfigurationError(f"`{key}` cannot be {value!r}: {remedy}.")
+
+
+def environment(key: str) -> str:
+    """The environment variable of a setting; `key` with all its sections."""
+    return key.upper().replace(".", "__")
+
+
 def is_uuid(value: str) -> bool:
     """Whether `value` is a UUID as the API wants it: with hyphens."""
     try:
@@ -159,13 +169,13 @@ def _check_credentials(credentials: UserTestingCredentials) -> None:
         here, gone = ("client_id", "client_secret") if has_id else ("client_secret", "client_id")
         raise ConfigurationError(
             f"`{key}.{here}` is set, `{key}.{gone}` is not: both belong together. Put them into .dlt/secrets.toml, or"
-            f" set {_environment(f'credentials.{gone}')}."
+            f" set {environment(f'{key}.{gone}')}."
         )
     if not has_id and not credentials.access_token:
         raise ConfigurationError(
             f"No credentials: set `{key}.client_id` and `{key}.client_secret` (or `{key}.access_token`) in"
-            f" .dlt/secrets.toml, or {_environment('credentials.client_id')} and"
-            f" {_environment('credentials.client_secret')} in the environment. UserTesting support issues them."
+            f" .dlt/secrets.toml, or {environment(f'{key}.client_id')} and"
+            f" {environment(f'{key}.client_secret')} in the environment. UserTesting support issues them."
         )
     token = (credentials.access_token or "").strip()
     if not (token.isascii() and token.isprintable() and " " not in token):
@@ -233,8 +243,4 @@ def _check_numbers(settings: Settings) -> None:
 
 
 def _wrong(key: str, value: object, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"`{SECTION}.{key}` cannot be {value!r}: {remedy}.")
-
-
-def _environment(key: str) -> str:
-    return f"{SECTION}.{key}".upper().replace(".", "__")
+    return wrong(f"{SECTION}.{key}", value, remedy)

@@ -7,6 +7,7 @@ run again and again, each time for a few sessions; state and rows of each packag
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,13 +16,14 @@ from datetime import datetime
 import dlt
 from dlt.extract import DltSource
 
-from .errors import ApiUnavailable, ConfigurationError, DestinationError, UserTestingError
+from .errors import ApiUnavailable, ConfigurationError, DestinationError, Interrupted, UserTestingError
 from .extract.plan import foresee
 from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
-from .warehouse.packages import Packages, only_run, own_signals
+from .warehouse.home import only_run, own_folder
+from .warehouse.packages import Packages, own_signals
 
 
 def load(
@@ -71,12 +73,9 @@ def load(
     stop = stop or Stop()
     if max_minutes is not None:
         stop.after(max_minutes * 60)
-    with only_run(pipeline), asked_by_signals(stop), own_signals(pipeline):
-        run = _Run(pipeline, own, chunk, watcher or Watcher(), stop)
-        try:
-            summary = run.watch(wishes, watch_minutes) if watch_minutes else run.poll_once(wishes)
-        finally:
-            own.poll.release()
+    run = _Run(own_folder(pipeline), own, chunk, watcher or Watcher(), stop)
+    with asked_by_signals(stop):
+        summary = run.alone(wishes, watch_minutes)
     if summary.error is not None and raise_errors:
         raise summary.error
     return summary
@@ -89,12 +88,31 @@ class _Run:
         self, pipeline: dlt.Pipeline, source: UserTestingSource, chunk: int, watcher: Watcher, stop: Stop
     ) -> None:
         self._poll = poll = source.poll
+        self._pipeline = pipeline
         self._packages = Packages(pipeline, watcher, stop, poll.fail)
+        self._was_killed = False
         self._source = source
         self._watcher = watcher
         self._stop = stop
         self._has_finished = False
         poll.hold(watcher, stop, chunk)
+
+    def alone(self, wishes: Wishes, watch_minutes: float | None) -> Summary:
+        """The whole run, while no other one loads into the dataset."""
+        settings = self._poll.settings
+        what = json.dumps([sorted(settings.test_ids), sorted(settings.workspace_ids)])
+        try:
+            with only_run(self._pipeline, what, self._waits_for_another) as was_killed, own_signals(self._pipeline):
+                self._was_killed = was_killed
+                return self.watch(wishes, watch_minutes) if watch_minutes else self.poll_once(wishes)
+        except Interrupted:
+            return Summary(stopped=True, left=1)
+        finally:
+            self._poll.release()
+
+    def _waits_for_another(self) -> bool:
+        self._watcher.blocked("another run loads other tests into the same dataset")
+        return self._stop.wait(1.0)
 
     def watch(self, wishes: Wishes, minutes: float) -> Summary:
         """Polls until stopped; an API that is away for a while, or a busy destination, is waited for."""
@@ -117,8 +135,9 @@ class _Run:
         poll.begin(wishes, max_age_s)
         sent_before, committed_before = poll.requests, self._packages.committed
         try:
-            summary.rows.update(self._packages.finish_pending())
-            self._packages.sync()
+            summary.rows.update(self._packages.begin(self._was_killed))
+            self._was_killed = False
+            self._packages.check_tables(self._source.selected_resources)
             self._plan()
             while self._package(summary):
                 pass

@@ -18,13 +18,15 @@ from pytest_httpserver import HTTPServer
 from tests.support.fake_jira import EMAIL, TOKEN, FakeJira
 from tests.support.fake_slack import FakeSlack
 from tests.support.warehouse import NOW, Loader, failed, rated, session, wrote
-from usertesting_source.alerts import PIPELINE, Report, alone, rules, tell
+from usertesting_source.alerts import rules
 from usertesting_source.alerts.channel import Channel, ChannelRefused, MaybeDelivered, NotDelivered
 from usertesting_source.alerts.jira import JiraChannel, JiraProject
+from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.message import Message, Style
 from usertesting_source.alerts.sessions import arrived
 from usertesting_source.alerts.signals import Rule, Session
 from usertesting_source.alerts.slack import SlackChannel
+from usertesting_source.alerts.tell import Report, only_teller, tell
 from usertesting_source.errors import AnotherRunIsActive, DestinationLocked
 
 FAILED = Rule("failed_task", "high", rules.failed_task())
@@ -394,9 +396,9 @@ def test_a_signal_that_is_none_any_more_is_dropped(loader: Loader, started: Look
 def test_two_processes_do_not_tell_at_once(loader: Loader) -> None:
     """The second one on a machine is told that there is a first one."""
     pipeline = loader.warehouse().pipeline
-    with alone(pipeline), pytest.raises(AnotherRunIsActive), alone(pipeline):
+    with only_teller(pipeline), pytest.raises(AnotherRunIsActive), only_teller(pipeline):
         pass
-    with alone(pipeline):
+    with only_teller(pipeline):
         pass
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,31 +20,15 @@ from tests.support.fake_jira import EMAIL, TOKEN, FakeJira
 from tests.support.fake_slack import FakeSlack
 from tests.support.lab import ago, now
 from tests.support.warehouse import Loader, failed, rated, session, wrote
-from usertesting_source.alerts import alone
+from usertesting_source.alerts.tell import only_teller
+from usertesting_source.cli import alert
 from usertesting_source.cli.demo import demo_source
 from usertesting_source.sample_api import SampleApi, simple_study
 
 ALERT = Path(__file__).parents[2] / "pipelines" / "alert.py"
 WEBHOOK = "ALERTS__SLACK__WEBHOOK_URL"
+NOWHERE = ("--dry-run", "--destination", "nowhere")
 Run = Callable[..., Result]
-
-
-def script(name: str = "alert") -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{name}_command", ALERT.with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(autouse=True)
-def _old_signals() -> Iterator[None]:
-    """The command takes the signals; the next test has its own."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -67,7 +49,7 @@ def run(loader: Loader) -> Run:
     """Runs the command in this process, with more environment."""
 
     def command(*options: str, **environment: str) -> Result:
-        result = CliRunner().invoke(script().main, options, env=environment)
+        result = CliRunner().invoke(alert.main, options, env=environment)
         assert isinstance(result.exception, SystemExit | None), result.exception
         return result
 
@@ -213,7 +195,9 @@ def test_a_wrong_setting_is_named_before_anything_is_sent(run: Run, key: str, va
     assert "verysecret" not in result.output
 
 
-@pytest.mark.parametrize("options", [("--to", "email"), ("--since", "soon"), ("--max-alerts", "-1"), ("--nope",)])
+@pytest.mark.parametrize(
+    "options", [("--to", "email"), ("--since", "soon"), ("--max-alerts", "-1"), ("--nope",), NOWHERE]
+)
 def test_a_bad_option_is_refused(run: Run, options: tuple[str, ...]) -> None:
     """Exit code 2."""
     assert run(*options).exit_code == 2
@@ -227,16 +211,15 @@ def test_without_a_channel_it_says_what_to_set(run: Run) -> None:
 
 def test_a_second_process_leaves_the_work_to_the_first(loader: Loader, tell_slack: Run) -> None:
     """It says so, and that is no error."""
-    with alone(loader.warehouse().pipeline):
+    with only_teller(loader.warehouse().pipeline):
         result = tell_slack()
     assert (result.exit_code, "Another alert process" in result.output) == (0, True)
 
 
 def test_the_demo_shows_alerts_on_the_sample_studies(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an account, a channel or a configuration; it loads them itself."""
-    command = script()
-    monkeypatch.setattr(command, "demo_source", lambda: demo_source(sessions=12))
-    result = CliRunner().invoke(command.main, ["--demo", "--dry-run", "--max-alerts", "5"])
+    monkeypatch.setattr(alert, "demo_source", lambda: demo_source(sessions=12))
+    result = CliRunner().invoke(alert.main, ["--demo", "--dry-run", "--max-alerts", "5"])
     assert result.exit_code == 0, result.output
     assert "slack: would be sent, 1 of" in result.output
     assert "https://app.usertesting.com/tests/" in result.output.replace("\n", "")

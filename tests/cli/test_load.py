@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from usertesting_source.cli.load import main
 from usertesting_source.sample_api import SampleApi, simple_study
 
 LOAD = str(Path(__file__).parents[2] / "pipelines" / "load.py")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 Run = Callable[..., Result]
-
-
-def load_command() -> Any:
-    """The click command of the script."""
-    spec = importlib.util.spec_from_file_location("load_command", LOAD)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture
@@ -57,7 +46,7 @@ def run(api: SampleApi) -> Run:
     """Runs the command in this process."""
 
     def command(*options: str, **settings: str | None) -> Result:
-        return CliRunner().invoke(load_command(), options, env=environment(api, **settings))
+        return CliRunner().invoke(main, options, env=environment(api, **settings))
 
     return command
 
@@ -101,7 +90,15 @@ def test_bad_input_ends_in_one_paragraph(run: Run, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--since", "soon"), ("--chunk", "0"), ("--resources", "nothing"), ("--watch", "-1"), ("--bogus",)]
+    "options",
+    [
+        ("--since", "soon"),
+        ("--chunk", "0"),
+        ("--resources", "nothing"),
+        ("--watch", "-1"),
+        ("--bogus",),
+        ("--destination", "nowhere"),
+    ],
 )
 def test_a_bad_option_is_exit_code_2(run: Run, options: tuple[str, ...]) -> None:
     """With a line that names the option."""

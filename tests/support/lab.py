@@ -63,13 +63,19 @@ class Lab:
             }
         )
 
-    def pipeline(self, name: str = "usertesting") -> dlt.Pipeline:
+    def pipeline(
+        self,
+        name: str = "usertesting",
+        database: str = "test.duckdb",
+        dataset: str = "usertesting",
+        pipelines: str = "pipelines",
+    ) -> dlt.Pipeline:
         """The pipeline, as a new process finds it."""
         return dlt.pipeline(
             name,
-            destination=dlt.destinations.duckdb(str(self.folder / "test.duckdb")),
-            dataset_name="usertesting",
-            pipelines_dir=str(self.folder / "pipelines"),
+            destination=dlt.destinations.duckdb(str(self.folder / database)),
+            dataset_name=dataset,
+            pipelines_dir=str(self.folder / pipelines),
         )
 
     def load(self, chunk: int = 25, *, settings: dict[str, Any] | None = None, **options: Any) -> Summary:

@@ -9,7 +9,8 @@ from typing import Any
 
 import dlt
 
-from usertesting_source.alerts import PIPELINE, Warehouse
+from usertesting_source.alerts.ledger import PIPELINE
+from usertesting_source.warehouse.connection import Warehouse
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=timezone.utc)
 TEST_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"

@@ -11,7 +11,7 @@ from typing import Any
 from ..times import parse_time
 from ..warehouse.connection import Connection, batches, placeholders
 from .ledger import SCHEMA
-from .signals import Pace, Session, number
+from .signals import Pace, Session, finite
 
 __all__ = ["arrived", "newest_load", "read"]
 
@@ -162,7 +162,7 @@ def _pace(db: Connection, test_ids: Sequence[str], now: datetime) -> dict[str, d
     )
     times: dict[str, defaultdict[str, list[float]]] = {test_id: defaultdict(list) for test_id in test_ids}
     for row in rows:
-        start, end = number(row["start_time_ms"]), number(row["end_time_ms"])
+        start, end = finite(row["start_time_ms"]), finite(row["end_time_ms"])
         if start is not None and end is not None and end >= start:
             times[row["test_id"]][str(row["task_uuid"])].append((end - start) / 1000)
     return {

@@ -66,9 +66,9 @@ def try_destination(pipeline: dlt.Pipeline) -> None:
         with pipeline.destination_client() as client:
             client.is_storage_initialized()
     except Exception as error:
-        text = f"{type(error).__name__}: {str(error)[:400]}"
+        said = f"{type(error).__name__}: {str(error)[:400]}"
         raise DestinationError(
-            f"The destination of pipeline `{pipeline.pipeline_name}` cannot be used: {text} Check section"
+            f"The destination of pipeline `{pipeline.pipeline_name}` cannot be used: {said} Check section"
             f" `destination.{pipeline.destination.destination_name}` of .dlt/secrets.toml."
         ) from error
 

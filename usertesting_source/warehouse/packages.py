@@ -6,14 +6,17 @@ What dlt raises on the way becomes our errors here, and nowhere else.
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dlt
 from dlt.common.exceptions import SignalReceivedException
+from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
+from dlt.common.storages.exceptions import LoadPackageNotFound
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -27,11 +30,17 @@ from ..errors import (
 from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked
-from .lock import alone
+from .home import is_foreign, take_state, unwritable
 from .views import create_views
 
+SCHEMA = "usertesting"
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
+UNWRITABLE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
+_NOT_RESTORED = (
+    "The state of the working folder is not the one that the destination holds, and restore_from_destination = false"
+    " keeps it: sessions that only one of them knows are skipped, or loaded again. Remove that setting, or run --full."
+)
 
 
 class Packages:
@@ -63,17 +72,57 @@ class Packages:
         resources: dict[str, Any] = sources.get(source.name, {}).get("resources", {})
         return resources
 
-    def finish_pending(self) -> Counter[str]:
-        """Commits what an earlier run fetched and could not load; returns rows by table."""
-        return self.commit() if self._pipeline.has_pending_data else Counter()
+    def begin(self, was_killed: bool = False) -> Counter[str]:
+        """
+        Commits what an earlier run fetched and could not load, then takes the state that the destination holds.
 
-    def sync(self) -> None:
-        """Fetches the state from the destination, on a machine that has none or an older one."""
+        Args:
+            was_killed: the last run was, and the working folder is empty since.
+
+        Returns:
+            Rows committed, by table.
+
+        """
         with destination_errors(self._pipeline):
             self._wait_for_duckdb()
             self._check_duckdb_names()
-            if self._pipeline.config.restore_from_destination:
-                self._pipeline.sync_destination()
+        rows = self.commit() if self._pipeline.has_pending_data else Counter()
+        with destination_errors(self._pipeline):
+            if was_killed or self._pipeline.config.restore_from_destination:
+                take_state(self._pipeline)
+            elif is_foreign(self._pipeline):
+                self._complain(_NOT_RESTORED)
+        return rows
+
+    def check_tables(self, resources: Iterable[str]) -> None:
+        """
+        Sees that no table was dropped behind dlt's back, which makes a table once and then relies on it.
+
+        Raises:
+            DestinationError: one was; nothing is fetched for a table that is not there.
+
+        """
+        schema = self._pipeline.schemas.get(SCHEMA)
+        if schema is None:
+            return
+        roots = [name for name in resources if name in schema.tables]
+        made = [
+            table["name"]
+            for root in roots
+            for table in get_nested_tables(schema.tables, root)
+            if has_table_seen_data(table)
+        ]
+        with destination_errors(self._pipeline), self._pipeline.destination_client(SCHEMA) as client:
+            if not made or not isinstance(client, SqlJobClientBase):
+                return
+            gone = [name for name, columns in client.get_storage_tables(made) if not columns]
+        if gone:
+            roots = list(dict.fromkeys(name.split("__")[0] for name in gone))
+            raise DestinationError(
+                f"The table `{gone[0]}` was dropped in the destination, and dlt does not make it again by itself. Run"
+                f" `dlt pipeline {self._pipeline.pipeline_name} drop {' '.join(roots)}`, which makes dlt forget it, and"
+                " load again: it is fetched anew. The rest of the data is as it was."
+            )
 
     def _check_duckdb_names(self) -> None:
         """DuckDB names the catalog after the file, and takes a schema of the same name for ambiguous."""
@@ -93,6 +142,7 @@ class Packages:
         with destination_errors(self._pipeline):
             file_format = "parquet" if self._is_duckdb else None
             self._pipeline.extract(source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
+        self._pipeline.refresh = None  # it would drop what this very run loads
 
     def commit(self) -> Counter[str]:
         """Normalises and loads what was extracted, whatever asks for a stop meanwhile; returns rows by table."""
@@ -101,13 +151,21 @@ class Packages:
             if not self._pipeline.has_pending_data:
                 return Counter()
             self._wait_for_duckdb()
-            self._pipeline.load()
+            loaded = self._pipeline.load()
+            self._tidy(loaded.loads_ids)
         self._create_views()
         counts = normalized.row_counts if normalized else {}
         rows = Counter({name: count for name, count in counts.items() if not name.startswith("_dlt") and count})
         self.committed += 1
         self._watcher.committed(rows)
         return rows
+
+    def _tidy(self, load_ids: Iterable[str]) -> None:
+        """Nothing that was loaded stays in the working folder: it holds participants' words."""
+        storage = self._pipeline._get_load_storage()
+        for load_id in load_ids:
+            with suppress(LoadPackageNotFound):
+                storage.delete_loaded_package(load_id)
 
     def _create_views(self) -> None:
         """Views can only change with the first package of a run, and with the schema; without them all else works."""
@@ -150,7 +208,9 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
                 raise inside from None
         if _find(error, (ResourceExtractionError, SignalReceivedException)) is not None:
             raise
-        text = _root(error)
+        text, cause = _root(error), _find(error, OSError)
+        if cause is not None and cause.errno in UNWRITABLE:
+            raise ConfigurationError(unwritable(cause)) from error
         if is_locked(text):
             raise DestinationLocked(
                 f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
@@ -173,34 +233,6 @@ def _find(error: BaseException | None, kind: Any) -> Any:
 def _root(error: BaseException) -> str:
     inner: Any = getattr(error, "exception", None)
     return _root(inner) if isinstance(inner, BaseException) else f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """
-    One run per pipeline and machine, in a working folder that no killed process has left half-way.
-
-    dlt would go on with such a folder, but it loads rows twice when it was killed right after a commit of the
-    destination, and stops for good when it was killed while it changed its schemas. So the folder is emptied, and is as
-    on a bare machine: the state comes back from the destination, and fits to the data there.
-
-    Raises:
-        AnotherRunIsActive: there is one.
-
-    """
-    name, folder = pipeline.pipeline_name, Path(pipeline.pipelines_dir)
-    running = folder / f".{name}.usertesting.running"
-    taken = f"Pipeline `{name}` is running on this machine already; this run has nothing to do."
-    with alone(folder / f".{name}.usertesting.lock", taken):
-        if running.exists() and pipeline.config.restore_from_destination:
-            pipeline.drop()
-        running.touch()
-        try:
-            yield
-        except Exception:
-            running.unlink()
-            raise
-        running.unlink()
 
 
 @contextmanager
