@@ -198,21 +198,31 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
     assert "Traceback" not in run.stderr
 
 
-def test_a_table_that_dlt_dropped_is_fetched_again(tmp_path: Path) -> None:
-    """`dlt pipeline usertesting drop session_details`, then a load."""
+@pytest.mark.parametrize("knows_file", [True, False])
+def test_a_table_that_dlt_dropped_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_file: bool
+) -> None:
+    """`dlt pipeline usertesting drop session_details`, then a load; also where dlt itself does not find the file."""
+    if knows_file:
+        monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "usertesting_data.duckdb")
     with fielding() as api:
         assert command(api, tmp_path).returncode == 0
         dropped = dlt_command(tmp_path, "drop", "session_details")
         assert dropped.returncode == 0, dropped.stdout + dropped.stderr
+        if knows_file:
+            with pytest.raises(duckdb.CatalogException):
+                loaded(tmp_path)
+        before = api.count("details")
         run = command(api, tmp_path)
         assert run.returncode == 0, run.stderr
+        assert api.count("details") == before + 6
         assert loaded(tmp_path) == loaded(tmp_path, "sessions") == all_ids(api)
 
 
 def dlt_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Dlt's own command line, on the pipeline of a project."""
     return subprocess.run(
-        [sys.executable, "-m", "dlt", "--non-interactive", "pipeline", "usertesting", *words],
+        [sys.executable, "-m", "dlt", "--yes", "pipeline", "usertesting", *words],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -220,8 +230,11 @@ def dlt_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_table_dropped_by_hand_is_named_with_the_remedy_which_works(tmp_path: Path) -> None:
+def test_a_table_dropped_by_hand_is_named_with_the_remedy_which_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is fetched for a table that is not there."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "usertesting_data.duckdb")
     with fielding() as api:
         assert command(api, tmp_path).returncode == 0
         arrive(api)
@@ -235,7 +248,8 @@ def test_a_table_dropped_by_hand_is_named_with_the_remedy_which_works(tmp_path: 
         assert api.count("details") == before
         dropped = dlt_command(tmp_path, "drop", "session_details")
         assert dropped.returncode == 0, dropped.stdout + dropped.stderr
-        assert command(api, tmp_path).returncode == 0
+        again = command(api, tmp_path)
+        assert again.returncode == 0, again.stderr + dropped.stdout + dropped.stderr
         assert loaded(tmp_path) == all_ids(api)
 
 

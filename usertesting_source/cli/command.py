@@ -42,14 +42,14 @@ def a_date(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 def make_pipeline(name: str, destination: str, dataset: str, demo: bool) -> dlt.Pipeline:
     """
-    A pipeline, and for the demo one of its own; DuckDB files lie in the working folder.
+    A pipeline, and for the demo one of its own; DuckDB files lie in the working folder, unless the settings say where.
 
     Raises:
         click.BadParameter: dlt has no such destination.
 
     """
     target: Any = destination
-    if destination == "duckdb":
+    if destination == "duckdb" and (demo or "destination.duckdb.credentials" not in dlt.config):
         target = dlt.destinations.duckdb(str(Path.cwd() / (DEMO_DATABASE if demo else DATABASE)))
     try:
         return opened(f"{name}_demo" if demo else name, destination=target, dataset_name=dataset)

@@ -28,6 +28,7 @@ from filelock import FileLock
 from ..errors import AnotherRunIsActive, ConfigurationError, Interrupted
 from .lock import alone
 
+SCHEMA = "usertesting"
 _SHORT = 12
 
 
@@ -104,7 +105,7 @@ def home_of(pipeline: dlt.Pipeline) -> str:
     try:
         config = pipeline.destination_client().config
     except (SchemaNotFoundError, ValueError):  # damaged, or half-written by the run that holds the folder
-        config = pipeline._get_destination_clients(Schema("usertesting"))[0].config
+        config = pipeline._get_destination_clients(Schema(SCHEMA))[0].config
     place = f"{config.data_location()} {getattr(config, 'bucket_url', '')}"
     return hashlib.sha256(f"{config.destination_type} {place} {pipeline.dataset_name}".encode()).hexdigest()
 
@@ -162,15 +163,30 @@ def take_state(pipeline: dlt.Pipeline) -> None:
     """
     Makes the state of the working folder the one that the destination holds.
 
-    A newer one in the folder is no better: it speaks of rows that are not there.
+    A newer one in the folder is no better: it speaks of rows that are not there. But what `dlt pipeline ... drop` reset
+    is reset, also where dlt did not find the destination by itself, and so changed the folder alone.
     """
     stored, local = _stored_state(pipeline), pipeline.state
     if stored and stored["_version_hash"] == local.get("_version_hash"):
         return
+    reset = _resources(stored) - _resources(local) if stored and _is_newer(local, stored) else set()
     if stored or is_used(pipeline):
         pipeline.drop()
     if stored:
         pipeline.sync_destination()
+    if reset:
+        with pipeline.managed_state(extract_state=True) as state:
+            for name in reset:
+                del state["sources"][SCHEMA]["resources"][name]
+
+
+def _is_newer(local: TPipelineState, stored: TPipelineState) -> bool:
+    return bool(_resources(local)) and local["_state_version"] > stored["_state_version"]
+
+
+def _resources(state: TPipelineState) -> set[str]:
+    kept: Any = state.get("sources", {})
+    return set(kept.get(SCHEMA, {}).get("resources", {}))
 
 
 def is_foreign(pipeline: dlt.Pipeline) -> bool:

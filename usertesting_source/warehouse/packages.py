@@ -30,10 +30,9 @@ from ..errors import (
 from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked
-from .home import is_foreign, take_state, unwritable
+from .home import SCHEMA, is_foreign, take_state, unwritable
 from .views import create_views
 
-SCHEMA = "usertesting"
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
 UNWRITABLE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
@@ -107,7 +106,7 @@ class Packages:
             return
         roots = [name for name in resources if name in schema.tables]
         made = [
-            table["name"]
+            str(table["name"])
             for root in roots
             for table in get_nested_tables(schema.tables, root)
             if has_table_seen_data(table)
@@ -151,8 +150,8 @@ class Packages:
             if not self._pipeline.has_pending_data:
                 return Counter()
             self._wait_for_duckdb()
-            loaded = self._pipeline.load()
-            self._tidy(loaded.loads_ids)
+            if loaded := self._pipeline.load():
+                self._tidy(loaded.loads_ids)
         self._create_views()
         counts = normalized.row_counts if normalized else {}
         rows = Counter({name: count for name, count in counts.items() if not name.startswith("_dlt") and count})
