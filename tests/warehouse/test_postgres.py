@@ -14,10 +14,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from tests.support.fake_slack import FakeSlack
-from usertesting_source import load
+from usertesting_source import drop_views, load
 from usertesting_source.alerts import PIPELINE, Warehouse, read_settings, tell
 from usertesting_source.sample_api import SampleApi, shop_studies
-from usertesting_source.warehouse.views import drop_views, views
+from usertesting_source.warehouse.views.definitions import views
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from ..errors import (
 from ..outcome import Watcher
 from ..stop import Stop
 from .lock import alone
-from .views import create_views
+from .views.create import create_views
 
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
@@ -56,7 +56,8 @@ class Packages:
         self._watcher = watcher
         self._stop = stop
         self._complain = complain
-        self._viewed: str | None = None
+        self._viewed: list[str] = []
+        self._schema_name: str | None = None
 
     def state(self, source: DltSource) -> dict[str, Any]:
         """The state that dlt keeps of each resource of a source, by name."""
@@ -91,6 +92,7 @@ class Packages:
 
     def extract(self, source: DltSource) -> None:
         """Fills a package."""
+        self._schema_name = source.schema.name
         with destination_errors(self._pipeline):
             file_format = "parquet" if self._is_duckdb else None
             self._pipeline.extract(source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
@@ -111,13 +113,13 @@ class Packages:
         return rows
 
     def _create_views(self) -> None:
-        """Views can only change with the first package of a run, and with the schema; without them all else works."""
-        version = self._pipeline.default_schema.version_hash
-        if version == self._viewed:
+        """Views can only change with the first package of a run, and with a schema; without them all else works."""
+        versions = [schema.version_hash for schema in self._pipeline.schemas.values()]
+        if versions == self._viewed:
             return
-        self._viewed = version
+        self._viewed = versions
         try:
-            create_views(self._pipeline)
+            create_views(self._pipeline, self._schema_name)
         except DestinationError as error:
             self._complain(str(error))
 
