@@ -89,7 +89,7 @@ class _Run:
     ) -> None:
         self._poll = poll = source.poll
         self._pipeline = pipeline
-        self._packages = Packages(pipeline, watcher, stop, poll.fail)
+        self._packages = Packages(pipeline, source, watcher, stop, poll.fail)
         self._was_killed = False
         self._source = source
         self._watcher = watcher
@@ -137,7 +137,7 @@ class _Run:
         try:
             summary.rows.update(self._packages.begin(self._was_killed))
             self._was_killed = False
-            self._packages.check_tables(self._source.selected_resources)
+            self._packages.check_tables()
             self._plan()
             while self._package(summary):
                 pass
@@ -157,7 +157,7 @@ class _Run:
     def _package(self, summary: Summary) -> bool:
         """Fills, and commits, one load package; True when there may be more to do."""
         self._poll.begin_package()
-        self._packages.extract(self._source)
+        self._packages.extract()
         summary.rows.update(self._packages.commit())
         return not (self._is_finished or self._stop.asked or self._poll.error)
 
@@ -167,7 +167,7 @@ class _Run:
 
     def _plan(self) -> None:
         try:
-            state = self._packages.state(self._source)
+            state = self._packages.state()
             self._watcher.planned(foresee(self._poll, self._source.selected_resources, state))
         except UserTestingError:
             if not self._stop.asked:

@@ -104,5 +104,6 @@ def usertesting_source(
         video_concurrency=video_concurrency,
     )
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, propagation())
+    ids = propagation(schema.naming.normalize_table_identifier)
+    schema.data_item_normalizer.update_normalizer_config(schema, ids)
     return Resources(Poll(config.check(settings)))

@@ -16,13 +16,13 @@ from pytest_httpserver import HTTPServer
 
 from tests.support.fake_slack import FakeSlack
 from tests.support.odd import ANY_JSON, odd_answers
-from usertesting_source import load
+from usertesting_source import drop_views, load
 from usertesting_source.alerts.config import read_settings
 from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.tell import tell
 from usertesting_source.sample_api import SampleApi, shop_studies, simple_study
 from usertesting_source.warehouse.connection import Warehouse
-from usertesting_source.warehouse.views import drop_views, views
+from usertesting_source.warehouse.views.definitions import views
 
 
 @pytest.fixture(scope="module")

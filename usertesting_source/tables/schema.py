@@ -7,7 +7,7 @@ stand-in for a table that is not loaded (views), and as the data dictionary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,18 +256,19 @@ def hints(table: str) -> dict[str, Any]:
     }
 
 
-def propagation() -> dict[str, Any]:
+def propagation(table_name: Callable[[str], str] = str) -> dict[str, Any]:
     """
     The configuration of dlt's relational normaliser that copies ids from root rows into child rows.
 
     For `DataItemNormalizer.update_normalizer_config(schema, propagation())`. A new dict at each call: dlt
-    keeps and changes the one it is given.
+    keeps and changes the one it is given. Of its names dlt normalises the columns only, so `table_name` says what
+    the naming convention calls a table.
     """
     return {
         "propagation": {
             "tables": {
-                "session_details": {"session_id": "session_id", "participant_id": "participant_id"},
-                "transcripts": {"session_id": "session_id"},
+                table_name("session_details"): {"session_id": "session_id", "participant_id": "participant_id"},
+                table_name("transcripts"): {"session_id": "session_id"},
             }
         }
     }

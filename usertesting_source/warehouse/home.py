@@ -176,17 +176,18 @@ def take_state(pipeline: dlt.Pipeline) -> None:
         pipeline.sync_destination()
     if reset:
         with pipeline.managed_state(extract_state=True) as state:
-            for name in reset:
-                del state["sources"][SCHEMA]["resources"][name]
+            for source, resource in reset:
+                del state["sources"][source]["resources"][resource]
 
 
 def _is_newer(local: TPipelineState, stored: TPipelineState) -> bool:
     return bool(_resources(local)) and local["_state_version"] > stored["_state_version"]
 
 
-def _resources(state: TPipelineState) -> set[str]:
+def _resources(state: TPipelineState) -> set[tuple[str, str]]:
+    """Source and name of the resources that have a state."""
     kept: Any = state.get("sources", {})
-    return set(kept.get(SCHEMA, {}).get("resources", {}))
+    return {(source, resource) for source in kept for resource in kept[source].get("resources", {})}
 
 
 def is_foreign(pipeline: dlt.Pipeline) -> bool:

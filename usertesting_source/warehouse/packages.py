@@ -30,8 +30,8 @@ from ..errors import (
 from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked
-from .home import SCHEMA, is_foreign, take_state, unwritable
-from .views import create_views
+from .home import is_foreign, take_state, unwritable
+from .views.create import create_views
 
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
@@ -48,6 +48,7 @@ class Packages:
 
     Args:
         pipeline: any dlt pipeline.
+        source: fills the packages.
         watcher: hears of commits, and of a destination that is busy.
         stop: shortens the wait for a busy destination.
         complain: is told what fails without stopping the run.
@@ -57,18 +58,26 @@ class Packages:
 
     """
 
-    def __init__(self, pipeline: dlt.Pipeline, watcher: Watcher, stop: Stop, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline,
+        source: DltSource,
+        watcher: Watcher,
+        stop: Stop,
+        complain: Callable[[str], None],
+    ) -> None:
         self.committed = 0
+        self._source = source
         self._pipeline = pipeline
         self._watcher = watcher
         self._stop = stop
         self._complain = complain
-        self._viewed: str | None = None
+        self._viewed: list[str] = []
 
-    def state(self, source: DltSource) -> dict[str, Any]:
-        """The state that dlt keeps of each resource of a source, by name."""
+    def state(self) -> dict[str, Any]:
+        """The state that dlt keeps of each resource, by name."""
         sources: dict[str, Any] = self._pipeline.state.get("sources", {})
-        resources: dict[str, Any] = sources.get(source.name, {}).get("resources", {})
+        resources: dict[str, Any] = sources.get(self._source.name, {}).get("resources", {})
         return resources
 
     def begin(self, was_killed: bool = False) -> Counter[str]:
@@ -93,7 +102,7 @@ class Packages:
                 self._complain(_NOT_RESTORED)
         return rows
 
-    def check_tables(self, resources: Iterable[str]) -> None:
+    def check_tables(self) -> None:
         """
         Sees that no table was dropped behind dlt's back, which makes a table once and then relies on it.
 
@@ -101,22 +110,18 @@ class Packages:
             DestinationError: one was; nothing is fetched for a table that is not there.
 
         """
-        schema = self._pipeline.schemas.get(SCHEMA)
-        if schema is None:
+        name = self._source.schema.name
+        if name not in self._pipeline.schemas:
             return
-        roots = [name for name in resources if name in schema.tables]
-        made = [
-            str(table["name"])
-            for root in roots
-            for table in get_nested_tables(schema.tables, root)
-            if has_table_seen_data(table)
-        ]
-        with destination_errors(self._pipeline), self._pipeline.destination_client(SCHEMA) as client:
+        tables = self._pipeline.schemas[name].tables
+        roots = [resource for resource in self._source.selected_resources if resource in tables]
+        made = [str(t["name"]) for root in roots for t in get_nested_tables(tables, root) if has_table_seen_data(t)]
+        with destination_errors(self._pipeline), self._pipeline.destination_client(name) as client:
             if not made or not isinstance(client, SqlJobClientBase):
                 return
-            gone = [name for name, columns in client.get_storage_tables(made) if not columns]
+            gone = [table for table, columns in client.get_storage_tables(made) if not columns]
         if gone:
-            roots = list(dict.fromkeys(name.split("__")[0] for name in gone))
+            roots = list(dict.fromkeys(table.split("__")[0] for table in gone))
             raise DestinationError(
                 f"The table `{gone[0]}` was dropped in the destination, and dlt does not make it again by itself. Run"
                 f" `dlt pipeline {self._pipeline.pipeline_name} drop {' '.join(roots)}`, which makes dlt forget it, and"
@@ -136,11 +141,11 @@ class Packages:
                 f" dlt.destinations.duckdb('{catalog}_data.duckdb'), or the dataset."
             )
 
-    def extract(self, source: DltSource) -> None:
+    def extract(self) -> None:
         """Fills a package."""
         with destination_errors(self._pipeline):
             file_format = "parquet" if self._is_duckdb else None
-            self._pipeline.extract(source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
+            self._pipeline.extract(self._source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
         self._pipeline.refresh = None  # it would drop what this very run loads
 
     def commit(self) -> Counter[str]:
@@ -167,13 +172,13 @@ class Packages:
                 storage.delete_loaded_package(load_id)
 
     def _create_views(self) -> None:
-        """Views can only change with the first package of a run, and with the schema; without them all else works."""
-        version = self._pipeline.default_schema.version_hash
-        if version == self._viewed:
+        """Views can only change with the first package of a run, and with a schema; without them all else works."""
+        versions = [schema.version_hash for schema in self._pipeline.schemas.values()]
+        if versions == self._viewed:
             return
-        self._viewed = version
+        self._viewed = versions
         try:
-            create_views(self._pipeline)
+            create_views(self._pipeline, self._source.schema.name)
         except DestinationError as error:
             self._complain(str(error))
 
