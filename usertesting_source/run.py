@@ -23,6 +23,7 @@ from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
 from .warehouse.home import only_run, own_folder
+from .warehouse.loaded import LoadedSessions
 from .warehouse.packages import Packages, own_signals
 
 
@@ -95,7 +96,7 @@ class _Run:
         self._watcher = watcher
         self._stop = stop
         self._has_finished = False
-        poll.hold(watcher, stop, chunk)
+        poll.hold(watcher, stop, chunk, LoadedSessions(lambda: pipeline))
 
     def alone(self, wishes: Wishes, watch_minutes: float | None) -> Summary:
         """The whole run, while no other one loads into the dataset."""

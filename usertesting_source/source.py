@@ -13,6 +13,7 @@ from .config import Settings, UserTestingCredentials
 from .extract.poll import Poll
 from .extract.resources import Resources
 from .tables.schema import propagation
+from .warehouse.loaded import LoadedSessions
 
 
 class UserTestingSource(DltSource):
@@ -106,4 +107,4 @@ def usertesting_source(
     schema = dlt.current.source_schema()
     ids = propagation(schema.naming.normalize_table_identifier)
     schema.data_item_normalizer.update_normalizer_config(schema, ids)
-    return Resources(Poll(config.check(settings)))
+    return Resources(Poll(config.check(settings), LoadedSessions()))

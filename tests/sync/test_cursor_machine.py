@@ -305,7 +305,7 @@ class History(RuleBasedStateMachine):
         cursor, shown = visit
         is_due = {d.session_id for d in cursor.due(self.now, since)}
         for change in changes(cursor, shown, self.now, since)[0]:
-            self.check_change(change.summary["sessionId"], change.removed_at, is_due, package)
+            self.check_change(change.session_id, change.removed_at, is_due, package)
         cursor.finish(shown, self.now, QUIET_AFTER)
         forget_settled(cursor.state)
         tries.step()

@@ -49,7 +49,8 @@ class Asked:
         self._settled += 1
         if isinstance(result, StoredVideo):
             self._walk.done(*turn)
-            return video_row(**asdict(result))
+            visit, due = turn
+            return video_row(**asdict(result), finish_time=visit.finish_time(due))
         with self._poll.guard():
             self._walk.failed(*turn, result)
         return None

@@ -21,6 +21,7 @@ from ..stop import Stop
 from ..sync.outage import Outage
 from ..sync.studies import Test
 from .discovery import Discovery
+from .known import Known, Reader
 from .listings import STALE_LISTING_S, Listings
 from .package import Package
 
@@ -33,19 +34,22 @@ class Poll:
 
     Args:
         settings: checked ones.
+        reader: of the destination that dlt loads into.
 
     Attributes:
         wishes: what is wanted beyond what is due.
         tally: what happened so far.
         error: what ends the poll, kept for its holder.
         listings: what the tests list.
+        known: what the destination holds.
         package: the load package that is being filled.
         outage: tells an API that is down from items that fail alone.
 
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reader: Reader) -> None:
         self.settings = settings
+        self._default_reader = reader
         self._api: ResultsApi | None = None
         self._discovery = Discovery(settings, lambda: self.api, self.now)
         self._lock = threading.RLock()  # resources may run in threads of their own
@@ -53,13 +57,15 @@ class Poll:
 
     # -- who holds it --------------------------------------------------------------
 
-    def hold(self, watcher: Watcher, stop: Stop, chunk: int) -> None:
+    def hold(self, watcher: Watcher, stop: Stop, chunk: int, reader: Reader) -> None:
         """From now on it stays open from `begin` to `begin`, and keeps an error instead of raising it."""
         self._watcher, self.stop, self._chunk, self._is_held = watcher, stop, chunk, True
+        self._reader = reader
 
     def release(self) -> None:
         """Nobody holds it, or asks for a stop, any more: the next resource that runs begins anew."""
         self._watcher, self.stop, self._chunk, self._is_held = Watcher(), Stop(), CHUNK, False
+        self._reader = self._default_reader
         self.begin()
 
     def begin(self, wishes: Wishes | None = None, max_age_s: float = STALE_LISTING_S) -> None:
@@ -76,12 +82,14 @@ class Poll:
         self.error: UserTestingError | None = None
         self.outage = Outage(self.settings.base_url)
         self.listings = Listings(self.settings, lambda: self.api, max_age_s)
+        self.known = Known(self._reader)
         self._started: set[str] = set()
         self.begin_package()
 
     def begin_package(self) -> None:
         """A new load package begins; what failed a while ago may be tried again, also within one long poll."""
         self.package = Package(self._chunk if self._is_held else None)
+        self.known.committed()
         self._discovery.refresh()
         self.tally.unlisted.clear()
 

@@ -28,6 +28,7 @@ from ..config import ALL_RESOURCES
 from ..errors import ApiError, UnreadableAnswer
 from ..sync import inventory
 from ..sync.again import Due
+from ..sync.listing import mark_of
 from ..sync.state import ResourceState
 from ..sync.studies import Test
 from ..tables import rows, schema
@@ -109,7 +110,7 @@ class Resources:
         )
         if visit:
             visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
-        mark = inventory.mark_of(row)
+        mark = inventory.row_mark(row)
         if state.test_mark == mark:
             return None
         state.test_mark = mark
@@ -136,7 +137,11 @@ class Resources:
         changes, new = inventory.changes(visit.cursor, visit.listing, now, self.poll.wishes.since)
         self.poll.tally.sight("sessions", test_id, new)
         for change in changes:
-            yield rows.session_row(test_id, change.summary, removed_at=moment(change.removed_at))
+            removed_at = moment(change.removed_at)
+            if change.summary is not None:
+                yield rows.session_row(test_id, change.summary, removed_at, mark_of(change.summary))
+            elif row := self.poll.known.row("sessions", change.session_id):
+                yield {**row, "removed_at": removed_at}
         visit.cursor.finish(visit.listing, now, visits.quiet_after)
         if visit.listing.complete:
             inventory.forget_settled(visit.state)
@@ -147,7 +152,7 @@ class Resources:
             key = "sessions", session.session_id
             if session.session_id in self.poll.wishes.session_ids and key not in self.poll.tally.served:
                 self.poll.tally.served.add(key)
-                yield rows.session_row(visit.test.test_id, session.summary)
+                yield rows.session_row(visit.test.test_id, session.summary, listing_mark=session.mark)
 
     # -- one request per session ------------------------------------------------------
 
@@ -156,7 +161,8 @@ class Resources:
 
         def fetch(visit: Visit, due: Due) -> Row:
             payload = self.poll.api.session_details(due.session_id)
-            row, unread = rows.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
+            summary = visit.summary(due)
+            row, unread = rows.detail_row(visit.test.test_id, summary, payload, _now(), mark_of(summary))
             self.poll.tally.unread.update(unread)
             return row
 
@@ -169,7 +175,9 @@ class Resources:
             vtt = self.poll.api.transcript(due.session_id)
             chunk_chars = self.poll.settings.transcript_chunk_chars
             try:
-                return rows.transcript_row(visit.test.test_id, due.session_id, vtt, _now(), chunk_chars)
+                return rows.transcript_row(
+                    visit.test.test_id, due.session_id, vtt, _now(), chunk_chars, visit.finish_time(due)
+                )
             except ValueError as error:
                 raise UnreadableAnswer(
                     f"The transcript of session {due.session_id} is no WebVTT ({error}). It is asked for again later.",
@@ -182,7 +190,8 @@ class Resources:
         """A row per clip; metadata only, since asking for a clip's file starts a render job."""
 
         def fetch(visit: Visit, due: Due) -> list[Row]:
-            return rows.clip_rows(visit.test.test_id, due.session_id, self.poll.api.clips(due.session_id))
+            clips = self.poll.api.clips(due.session_id)
+            return rows.clip_rows(visit.test.test_id, due.session_id, clips, visit.finish_time(due))
 
         yield from self._each("clips", fetch, absent="none")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -16,13 +17,16 @@ from ..errors import ApiError, NotFound
 from ..sync import kinds
 from ..sync.again import DAY, LAST_TEST_RETRY, NEVER, Due, retry_after
 from ..sync.cursor import Cursor
-from ..sync.listing import Listed, Listing
+from ..sync.listing import PAGE, Listed, Listing
 from ..sync.state import ResourceState, TestState
 from ..sync.studies import Test, may_have
+from ..times import parse_time
 from .issues import Issues
 from .poll import Poll
 
 FIRST_PAGE = 2**62
+FOLLOW = {"session_details"}
+"""Resources that ask again for a session whose row in the listing changes: they copy its times."""
 
 
 @dataclass
@@ -45,6 +49,10 @@ class Visit:
             return dict(self._by_id[due.session_id].summary)
         retry = self.state.again.get(due.session_id)
         return {**(retry["summary"] if retry else {}), "sessionId": due.session_id}
+
+    def finish_time(self, due: Due) -> datetime | None:
+        """When the session finished, as it is listed."""
+        return parse_time(self.summary(due).get("finishTime"))
 
     @cached_property
     def _by_id(self) -> dict[str, Listed]:
@@ -133,7 +141,19 @@ class Visits:
         floor = None if start is None else round(start.timestamp() * 1000)
         if floor is not None and wishes.since is not None:
             floor = min(floor, wishes.since)
-        return Cursor(self.state(test), int(DAY * self.poll.settings.overlap_days), floor)
+        state, overlap = self.state(test), int(DAY * self.poll.settings.overlap_days)
+        shown = self.poll.known.of(self.resource, test.test_id, state, lambda: self._windows(overlap, floor))
+        return Cursor(state, overlap, floor, shown, follows=self.resource in FOLLOW)
+
+    def _windows(self, overlap: int, floor: int | None) -> dict[str, int]:
+        """From when on (ms) each test's sessions are of interest: what finished before is settled by its time."""
+        windows = {}
+        for test_id, state in self._state.tests().items():
+            cursor = Cursor(state, overlap, floor)
+            if state.spans and not cursor.rests(self.poll.now()):
+                is_read_whole = self.resource == "sessions" and (state.settled_total or PAGE) < PAGE
+                windows[test_id] = 0 if is_read_whole else cursor.border or 0
+        return windows
 
     @property
     def quiet_after(self) -> int | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from .again import DAY, HOUR, Due, retry_after
 from .listing import Listed, Listing
+from .loaded import Shown
 from .state import Retry, TestState, Why
 
 DEEP_EVERY = DAY
@@ -32,11 +33,23 @@ class Cursor:
         state: what is kept of it; changed in place.
         overlap: how far behind the cursor a session may still turn up, in ms.
         floor: sessions that finished before are not wanted, in ms.
+        shown: what the destination holds: settled, and not to be kept in the state.
+        follows: whether a session is due again when its row in the listing changes.
 
     """
 
-    def __init__(self, state: TestState, overlap: int, floor: int | None = None) -> None:
+    def __init__(
+        self,
+        state: TestState,
+        overlap: int,
+        floor: int | None = None,
+        shown: Shown | None = None,
+        *,
+        follows: bool = False,
+    ) -> None:
         self.state = state
+        self.shown = shown or Shown()
+        self._follows = follows
         self._overlap = overlap
         self._floor = floor or 0
         self._open: list[Listed] = []
@@ -87,6 +100,7 @@ class Cursor:
     def settle(self, session_id: str, time: int) -> None:
         """The session is done: never asked for again."""
         self.state.again.pop(session_id, None)
+        self._drop_confirmed()
         self.state.settled[session_id] = time
         self._advance()
 
@@ -96,6 +110,7 @@ class Cursor:
         if retry is None:
             self.settle(due.session_id, due.time)
         else:
+            self._drop_confirmed()
             self.state.again[due.session_id] = {**retry, "summary": summary}
             self._advance()
         return retry
@@ -136,23 +151,39 @@ class Cursor:
         return any(start <= time < end for start, end in self.state.spans)
 
     def _is_known(self, session: Listed) -> bool:
-        return session.session_id in self.state.settled or session.session_id in self.state.again
+        return session.session_id in self.state.again or (
+            self._is_settled(session.session_id) and not self._has_changed(session)
+        )
+
+    def _is_settled(self, session_id: str) -> bool:
+        return session_id in self.state.settled or session_id in self.shown.sessions
+
+    def _has_changed(self, session: Listed) -> bool:
+        """Whether a settled session is listed otherwise than when it was loaded."""
+        if not self._follows or session.summary.get("finishTime") is None:
+            return False  # one without a finish time may be placed anew by each listing
+        time = self.state.settled.get(session.session_id)
+        if time is not None:
+            return time != session.time
+        loaded = self.shown.sessions[session.session_id]
+        return loaded.time != session.time if loaded.mark is None else loaded.mark != session.mark
 
     def _note_times(self, listing: Listing) -> list[Listed]:
         """Sessions that are neither settled nor to be asked for again; of the others a changed time is kept."""
         settled, again, unknown = self.state.settled, self.state.again, []
         for session in listing.sessions:
-            if session.session_id in settled:
-                settled[session.session_id] = session.time
-            elif session.session_id in again:
+            if session.session_id in again:
                 again[session.session_id]["time"] = session.time
-            else:
+            elif not self._is_known(session):
                 unknown.append(session)
+            elif session.session_id in settled:
+                settled[session.session_id] = session.time
         return unknown
 
     def _open_left(self) -> list[Listed]:
+        """What is open still; a session that has changed is, until it is settled as it is now."""
         settled, again = self.state.settled, self.state.again
-        return [s for s in self._open if s.session_id not in settled and s.session_id not in again]
+        return [s for s in self._open if settled.get(s.session_id) != s.time and s.session_id not in again]
 
     def _advance(self) -> None:
         """Moves the cursor up to the oldest session that is still open: all from `start_date` on to there is done."""
@@ -167,6 +198,14 @@ class Cursor:
             span = [min(span[0], other[0]), max(span[1], other[1])]
         apart = [o for o in self.state.spans if (o[1] < span[0] or span[1] < o[0]) and o[0] < o[1]]
         self.state.spans = [*apart, span]
+
+    def _drop_confirmed(self) -> None:
+        """Drops what the destination shows as well; only with something new, so that a quiet look changes nothing."""
+        while self.shown.confirmed:
+            session_id = self.shown.confirmed.pop()
+            self.state.settled.pop(session_id, None)
+            self.state.listed_rows.pop(session_id, None)
+            self.state.gone.pop(session_id, None)
 
     def _prune(self) -> None:
         for session_id, time in list(self.state.settled.items()):

@@ -8,8 +8,11 @@ that nothing was skipped. Nothing here knows HTTP: pages come from a function.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..times import parse_time
@@ -27,6 +30,11 @@ class Listed:
     session_id: str
     time: int
     summary: Mapping[str, Any]
+
+    @cached_property
+    def mark(self) -> str:
+        """See `mark_of`."""
+        return mark_of(self.summary)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,14 @@ def milliseconds(value: object) -> int | None:
     """The moment that an API timestamp names, in ms since 1970; None when it names none."""
     moment = parse_time(value)
     return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def mark_of(summary: Mapping[str, Any]) -> str:
+    """A short text that changes with a session's row in the listing, but not with the way its times are written."""
+    row = {key: value for key, value in summary.items() if value is not None}
+    for key in ("startTime", "finishTime"):
+        row[key] = milliseconds(summary.get(key)) or summary.get(key)
+    return hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 @dataclass

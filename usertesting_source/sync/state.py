@@ -102,6 +102,9 @@ class TestState:
     deep_at = _Value[int]("deep_at")
     """When the listing was last read as far back as the overlap reaches."""
 
+    loads_from = _Value[int]("loads_from")
+    """When everything was made due again: what the destination holds from earlier loads does not count."""
+
     quiet_at = _Value[int]("quiet_at")
     """When a test without news for a long time was last listed."""
 
@@ -138,6 +141,9 @@ class TestState:
     gone = _Container[dict[str, int]]("gone", dict)
     """{session id: when it was found missing}, of those in `listed_rows`."""
 
+    empty_since = _Value[int]("empty_since")
+    """Since when the test lists no session at all."""
+
     test_mark = _Value[str]("test_mark")
     """The mark of the test's last row of `tests`."""
 
@@ -157,6 +163,7 @@ class TestState:
         kept = {key: value for key, value in self.data.items() if key in _OUTLIVES_FULL}
         self.data.clear()
         self.data.update(kept)
+        self.loads_from = now
         for retry in (*self.again.values(), self.listing_retry, self.test_retry):
             if retry:
                 retry["at"] = now
@@ -228,6 +235,10 @@ class ResourceState:
     def of(self, test_id: str) -> TestState:
         """What is kept of one test."""
         return TestState(self._tests.setdefault(test_id, {}))
+
+    def tests(self) -> dict[str, TestState]:
+        """All of them, by id."""
+        return {test_id: TestState(kept) for test_id, kept in self._tests.items()}
 
 
 def _rename(data: dict[str, Any]) -> None:

@@ -72,12 +72,21 @@ def test_row(
     return _row("tests", storable(dict(study or {})), given, known=("uuid", "cursor", "orderedBy"))
 
 
-def session_row(test_id: str, summary: Mapping[str, Any], removed_at: datetime | None = None) -> Row:
+def session_row(
+    test_id: str, summary: Mapping[str, Any], removed_at: datetime | None = None, listing_mark: str | None = None
+) -> Row:
     """A row of `sessions` from an item of the listing; the item itself does not name its test."""
-    return _row("sessions", storable(dict(summary)), {"test_id": test_id, "removed_at": removed_at})
+    given = {"test_id": test_id, "removed_at": removed_at, "listing_mark": listing_mark}
+    return _row("sessions", storable(dict(summary)), given)
 
 
-def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extracted_at: datetime) -> Detail:
+def detail_row(
+    test_id: str,
+    summary: Mapping[str, Any],
+    payload: object,
+    extracted_at: datetime,
+    listing_mark: str | None = None,
+) -> Detail:
     """
     A row of `session_details` with its children `demographics`, `task_groups` and `tasks`.
 
@@ -101,6 +110,7 @@ def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extrac
         "participant_id": as_text(participant.get("participantId")),
         "start_time": parse_time(summary.get("startTime")),
         "finish_time": parse_time(summary.get("finishTime")),
+        "listing_mark": listing_mark,
         "extracted_at": extracted_at,
         "demographics": [_child("demographics", item) for item in items(participant.get("demographicsInfo"))],
         "task_groups": [_child("task_groups", item) for item in items(body.get("taskGroups"))],
@@ -158,7 +168,14 @@ def _derived(answer: Answer, task_uuid: str | None) -> Row:
     }
 
 
-def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: datetime, chunk_chars: int = 0) -> Row:
+def transcript_row(
+    test_id: str,
+    session_id: str,
+    vtt: str,
+    extracted_at: datetime,
+    chunk_chars: int = 0,
+    finish_time: datetime | None = None,
+) -> Row:
     """
     A row of `transcripts` with its `cues`; with `chunks` of at most `chunk_chars` characters if that is > 0.
 
@@ -170,6 +187,7 @@ def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: dateti
     row: Row = {
         "session_id": session_id,
         "test_id": test_id,
+        "finish_time": finish_time,
         "transcript_vtt": storable(vtt),
         "transcript_plain_text": transcript.plain_text,
         "cue_count": len(transcript.cues),
@@ -204,9 +222,9 @@ def _score(item: Row, given: Row) -> Row:
     return _row("qx_scores", item, given | scores, known=("taskGroupId", "components", "values"))
 
 
-def clip_rows(test_id: str, session_id: str, payload: object) -> list[Row]:
+def clip_rows(test_id: str, session_id: str, payload: object, finish_time: datetime | None = None) -> list[Row]:
     """Rows of `clips`; clips without an id cannot be told apart and are left out."""
-    given = {"test_id": test_id, "session_id": session_id}
+    given = {"test_id": test_id, "session_id": session_id, "finish_time": finish_time}
     listed = items(mapping(storable(payload)).get("clips"))
     return [_row("clips", item, given) for item in listed if item.get("uuid")]
 
@@ -231,11 +249,13 @@ def video_row(
     sha256: str,
     content_type: str | None,
     downloaded_at: datetime,
+    finish_time: datetime | None = None,
 ) -> Row:
     """A row of `session_videos`: where a video was stored, never where it came from."""
     return {
         "session_id": session_id,
         "test_id": test_id,
+        "finish_time": finish_time,
         "video_storage_path": video_storage_path,
         "size_bytes": size_bytes,
         "sha256": sha256,

@@ -35,6 +35,7 @@ sessions | GET /api/v2/sessionResults | a completed session
     finish_time              timestamp when the session finished; the API may leave it out
     audience_id              text      the audience the participant came from
     removed_at               timestamp when it was found missing from its test's listing; null: it is there
+    listing_mark             text      changes with the session's row in the listing
 
 session_details | GET /api/v3/sessionResults/{sessionId} | a session whose details were fetched
     session_id!              text      the session
@@ -44,6 +45,7 @@ session_details | GET /api/v3/sessionResults/{sessionId} | a session whose detai
     test_plan_id             text      the test plan
     start_time               timestamp when the session started, as listed
     finish_time              timestamp when the session finished, as listed
+    listing_mark             text      changes with the session's row in the listing
     extracted_at             timestamp when this row was fetched
 
 session_details__demographics | GET /api/v3/sessionResults/{sessionId} | a demographic answer
@@ -91,6 +93,7 @@ session_details__tasks__answer_options | GET /api/v3/sessionResults/{sessionId} 
 transcripts | GET /api/v2/sessionResults/{sessionId}/transcript | the transcript of a session
     session_id!              text      the session
     test_id                  text      the test (a 'study' in the v1 API)
+    finish_time              timestamp when the session finished, as it was listed then
     transcript_vtt           text      the WebVTT file as it came
     transcript_plain_text    text      the words alone, a line per cue
     cue_count                bigint    number of cues that could be read
@@ -127,6 +130,7 @@ qx_scores | GET /api/v2/testResults/{testId}/qxScores | a change of a test's QXs
 session_videos | GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl | a video that was downloaded
     session_id!              text      the session
     test_id                  text      the test (a 'study' in the v1 API)
+    finish_time              timestamp when the session finished, as it was listed then
     video_storage_path       text      where it was stored; never the vendor's URL
     size_bytes               bigint    bytes
     sha256                   text      of the stored file, in hexadecimal
@@ -137,6 +141,7 @@ clips | GET /api/v2/sessionResults/{sessionId}/clips | a clip of a session's vid
     clip_uuid!:uuid          text      the clip
     session_id               text      the session
     test_id                  text      the test (a 'study' in the v1 API)
+    finish_time              timestamp when the session finished, as it was listed then
     name                     text      the clip's name
     description              text      the clip's description
     time_start_ms            bigint    ms since the video's start

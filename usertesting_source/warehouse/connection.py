@@ -161,11 +161,11 @@ class Warehouse:
             raise DestinationError(f"The warehouse refuses a statement of the alerts: {error}") from error
 
 
-def batches(values: Iterable[str]) -> Iterator[list[str]]:
+def batches(values: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
     """`values` in lists short enough for an IN clause."""
     rest = list(values)
-    for start in range(0, len(rest), BATCH):
-        yield rest[start : start + BATCH]
+    for start in range(0, len(rest), size):
+        yield rest[start : start + size]
 
 
 def placeholders(values: Sequence[object]) -> str:
