@@ -153,7 +153,7 @@ def test_a_locked_duckdb_file_is_named_and_nothing_is_lost(run: Run, tmp_path: P
     """A load that finds the file held goes on when it is free, and tells meanwhile what it waits for."""
     assert run().exit_code == 0
     code = (
-        "import duckdb, time; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); time.sleep(6)"
+        "import duckdb, time; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); time.sleep(3)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
