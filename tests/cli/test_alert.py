@@ -27,6 +27,10 @@ from usertesting_source.sample_api import SampleApi, simple_study
 
 ALERT = Path(__file__).parents[2] / "pipelines" / "alert.py"
 WEBHOOK = "ALERTS__SLACK__WEBHOOK_URL"
+PERIOD = 0.1
+"""The vendor's minute, for ten requests, scaled down."""
+INTERVAL = 1.5
+"""Seconds between two looks."""
 NOWHERE = ("--dry-run", "--destination", "nowhere")
 Run = Callable[..., Result]
 
@@ -227,9 +231,9 @@ def test_the_demo_shows_alerts_on_the_sample_studies(run: Run, monkeypatch: pyte
 
 @pytest.fixture
 def api() -> Iterator[SampleApi]:
-    """Twenty surveys with two sessions each; the vendor's quota, its minute scaled down to half a second."""
-    studies = [simple_study(n=2, seed=seed, newest=ago(hours=seed + 1)) for seed in range(20)]
-    with SampleApi(studies, rate_limit=10, rate_period=0.5) as sample:
+    """Twenty surveys with a session each, and a quota."""
+    studies = [simple_study(n=1, seed=seed, newest=ago(hours=seed + 1)) for seed in range(20)]
+    with SampleApi(studies, rate_limit=10, rate_period=PERIOD) as sample:
         yield sample
 
 
@@ -241,7 +245,8 @@ def settings(api: SampleApi, slack: FakeSlack) -> dict[str, str]:
         "CREDENTIALS__CLIENT_ID": api.client_id,
         "CREDENTIALS__CLIENT_SECRET": api.client_secret,
         "TEST_IDS": ",".join(api.test_ids),
-        "RATE_PERIOD": "0.5",
+        "RATE_PERIOD": str(PERIOD),
+        "RESOURCES": "sessions,session_details",
     }
     rules = {WEBHOOK: slack.url, "ALERTS__RULES__LOW_NPS__THRESHOLD": "10"}
     return {f"SOURCES__USERTESTING__{key}": value for key, value in source.items()} | rules
@@ -270,8 +275,8 @@ def wait_for(what: Callable[[], bool], seconds: float) -> float:
 
 @pytest.fixture
 def watching(api: SampleApi, slack: FakeSlack, loader: Loader) -> Iterator[subprocess.Popen[str]]:
-    """The command, watching every six seconds."""
-    command = [sys.executable, str(ALERT), "--to", "slack", "--load", "--watch", "0.1"]
+    """The command, watching."""
+    command = [sys.executable, str(ALERT), "--to", "slack", "--load", "--watch", str(INTERVAL / 60)]
     path = os.pathsep.join(filter(None, [str(ALERT.parent.parent), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **settings(api, slack), "PYTHONPATH": path}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=loader.folder) as process:
@@ -283,12 +288,12 @@ def watching(api: SampleApi, slack: FakeSlack, loader: Loader) -> Iterator[subpr
 
 def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, watching: subprocess.Popen[str]) -> None:
     """One among twenty tests: the interval, the quota's time for 21 requests, and a few seconds of work."""
-    wait_for(lambda: api.count("details") >= 40, 60)
+    wait_for(lambda: api.count("details") >= 20, 60)
     wait_for(lambda: api.count("list") >= 40, 60)
     fresh = api.add_session(api.test_ids[7])
     took = wait_for(lambda: bool(slack.posts), 40)
     assert fresh in slack.words[0]
-    assert took <= 6 + 1.05 + 6
+    assert took <= INTERVAL + 2.1 * PERIOD + 6
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(20) == 0
     assert len(slack.posts) == 1
@@ -296,13 +301,13 @@ def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, w
 
 def test_fresh_sessions_go_before_a_backfill(api: SampleApi, slack: FakeSlack, watching: subprocess.Popen[str]) -> None:
     """A session that finishes meanwhile is told while hundreds of old ones still wait."""
-    wait_for(lambda: api.count("details") >= 40, 60)
-    for hours in range(200):
+    wait_for(lambda: api.count("details") >= 20, 60)
+    for hours in range(400):
         api.add_session(api.test_ids[0], ago(hours=hours + 3))
-    wait_for(lambda: api.count("details") >= 70, 60)
+    wait_for(lambda: api.count("details") >= 50, 60)
     fresh = api.add_session(api.test_ids[5])
     wait_for(lambda: bool(slack.posts), 30)
     assert fresh in slack.words[0]
-    assert api.count("details") < 240
+    assert api.count("details") < 420
     watching.terminate()
     assert watching.wait(30) == 0
