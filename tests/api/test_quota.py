@@ -36,6 +36,8 @@ from usertesting_source.stop import Stop
 
 PERIOD = 60.0
 WINDOW = PERIOD * 1.02
+STUDY = simple_study(n=10)
+SESSIONS = [session.session_id for session in STUDY.sessions]
 
 
 class Machine:
@@ -275,12 +277,65 @@ def test_other_credentials_and_periods_have_a_budget_of_their_own(
     assert machine.until_sent(quota_of()) >= PERIOD
 
 
-def test_the_file_is_in_the_users_dlt_folder_and_names_nobody(tmp_path: Path) -> None:
-    """DLT_DATA_DIR of this test; the client id is in no file name and no file."""
-    Quota("https://api.example secret-client-id", 10, PERIOD).acquire()
-    files = list((tmp_path / "dlt" / "usertesting").iterdir())
-    assert any(file.suffix == ".sqlite" for file in files)
-    assert not any("secret-client-id" in file.name or b"secret-client-id" in file.read_bytes() for file in files)
+def test_the_file_is_in_the_users_folder_and_names_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of XDG_STATE_HOME, or in the home; the client id is in no file name and no file."""
+    for folder in (tmp_path / "state", tmp_path / "home" / ".local" / "state"):
+        Quota("https://api.example secret-client-id", 10, PERIOD).acquire()
+        files = list((folder / "usertesting").iterdir())
+        assert any(file.suffix == ".sqlite" for file in files)
+        assert not any("secret-client-id" in file.name or b"secret-client-id" in file.read_bytes() for file in files)
+        monkeypatch.setenv("XDG_STATE_HOME", "not/a/full/path")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def test_a_user_without_a_home_shares_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with a home that is not there, and cannot be made."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    Quota("client", 10, PERIOD).acquire()
+    assert len(list((tmp_path / "temporary").glob("usertesting-*/quota_*.sqlite"))) == 1
+
+
+RUN = """
+import sys
+from usertesting_source import usertesting_source
+from usertesting_source.api.client import connect
+from usertesting_source.api.clock import Clock
+from usertesting_source.errors import Interrupted
+api = connect(usertesting_source().poll.settings, Clock(wait=lambda seconds: True))
+try:
+    for _ in range(4):
+        api.session_details(sys.argv[1])
+except Interrupted:
+    print("has to wait")
+"""
+
+
+@pytest.mark.parametrize("quota_dir", [None, "shared"])
+def test_runs_share_a_budget_whatever_folder_dlt_has(tmp_path: Path, quota_dir: str | None) -> None:
+    """Airflow gives each run a DLT_DATA_DIR of its own: two processes, four requests each, five allowed in all."""
+    with SampleApi([STUDY], rate_limit=5) as api:
+        section = "SOURCES__USERTESTING__"
+        settings = {"TEST_IDS": STUDY.test_id, "BASE_URL": api.base_url, "RATE_LIMIT": "5"}
+        settings["CREDENTIALS__ACCESS_TOKEN"] = api.access_token()
+        if quota_dir:
+            settings["QUOTA_DIR"] = str(tmp_path / quota_dir)
+        path = os.pathsep.join([str(Path(usertesting_source.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": path, **{section + key: value for key, value in settings.items()}}
+        said = [
+            subprocess.run(
+                [sys.executable, "-c", RUN, SESSIONS[0]],
+                env={**env, "DLT_DATA_DIR": str(tmp_path / folder)},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            ).stdout
+            for folder in ("one", "another")
+        ]
+        assert said == ["", "has to wait\n"]
+        assert (api.count("details", 200), api.count()) == (5, 5)
+    assert len(list((tmp_path / (quota_dir or "state/usertesting")).glob("quota_*.sqlite"))) == 1
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -292,7 +347,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(ConfigurationError, match=f"{file}.*delete it"):
         Quota("client", 10, PERIOD, tmp_path)
-    with pytest.raises(ConfigurationError, match="DLT_DATA_DIR"):
+    with pytest.raises(ConfigurationError, match=r"sources\.usertesting\.quota_dir"):
         Quota("client", 10, PERIOD, file / "folder")
 
 
@@ -436,9 +491,6 @@ def test_a_refusal_moves_the_whole_line(machine: Machine, tmp_path: Path) -> Non
 
 
 # -- over HTTP -----------------------------------------------------------------------
-
-STUDY = simple_study(n=10)
-SESSIONS = [session.session_id for session in STUDY.sessions]
 
 
 def test_threads_share_one_budget(tmp_path: Path) -> None:

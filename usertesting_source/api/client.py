@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from requests import Request
@@ -38,7 +39,9 @@ def connect(settings: Settings, clock: Clock) -> ResultsApi:
     else:
         auth = Bearer(settings.base_url, token=credentials.access_token)
     name = f"{settings.base_url} {client_id or 'access token'}"
-    return ResultsApi(settings.base_url, auth, Quota(name, settings.rate_limit, settings.rate_period, clock=clock))
+    folder = Path(settings.quota_dir) if settings.quota_dir else None
+    quota = Quota(name, settings.rate_limit, settings.rate_period, folder, clock)
+    return ResultsApi(settings.base_url, auth, quota)
 
 
 class ResultsApi:

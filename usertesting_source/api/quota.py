@@ -21,9 +21,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from getpass import getuser
 from pathlib import Path
-
-import dlt
+from tempfile import gettempdir
 
 from ..errors import ConfigurationError, Interrupted
 from .clock import Clock
@@ -54,7 +54,7 @@ class Quota:
         limit: requests per period; 0: no limit and no file, but a 429 is waited for. Processes with other limits count
             the same requests.
         period: in seconds.
-        folder: where the shared file is; default: the user's folder of dlt.
+        folder: where the shared file is; default: `user_folder()`.
         clock: see `Clock`.
 
     Raises:
@@ -71,7 +71,7 @@ class Quota:
         self._window_ms = round(max(period * SLACK, period + LEAST_SLACK_S) * 1000)
         self._threads = threading.Lock()
         self._refused_until = 0.0  # without a file
-        self._file = self._open(name, folder or _folder()) if limit else None
+        self._file = self._open(name, folder or user_folder()) if limit else None
 
     def _open(self, name: str, folder: Path) -> sqlite3.Connection:
         key = hashlib.sha256(f"{name} {self._window_ms}".encode()).hexdigest()[:16]
@@ -203,13 +203,26 @@ class Quota:
             raise ConfigurationError(
                 f"The file {self._path}, in which processes share the API's quota, cannot be used ({error}). Make it"
                 " and its folder writable, delete it if it is damaged (nothing else is kept there), or set"
-                " DLT_DATA_DIR to another folder."
+                " `sources.usertesting.quota_dir` to another folder."
             ) from error
 
 
-def _folder() -> Path:
-    """The user's own folder, not that of a project: projects with the same credentials share their quota too."""
-    return Path(os.environ.get("DLT_DATA_DIR") or dlt.current.run_context().global_dir) / "usertesting"
+def user_folder() -> Path:
+    """
+    A folder of the user's own, the same for all projects and runs: they share the quota when they share credentials.
+
+    `$XDG_STATE_HOME/usertesting`, by default `~/.local/state/usertesting`; where there is no home that can be written
+    to, a folder for the user beside other temporary files. Not dlt's folder: schedulers give each run one of its own.
+    """
+    try:
+        state = Path(os.environ.get("XDG_STATE_HOME", ""))
+        folder = (state if state.is_absolute() else Path.home() / ".local" / "state") / "usertesting"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # there is no home
+        pass
+    return Path(gettempdir()) / f"usertesting-{os.getuid() if hasattr(os, 'getuid') else getuser()}"
 
 
 def _number(value: str | None) -> float | None:
