@@ -172,6 +172,16 @@ def test_addresses_may_end_in_a_slash(env: Callable[..., None]) -> None:
     assert built().base_url == "https://api.example"
 
 
+def test_the_folder_of_the_quota_may_begin_at_home(env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people write paths; without the setting the quota itself knows where."""
+    assert built().quota_dir is None
+    monkeypatch.setenv("HOME", "/home/somebody")
+    env(quota_dir="~/quota")
+    assert built().quota_dir == "/home/somebody/quota"
+    assert built(quota_dir="/var/lib/usertesting/").quota_dir == "/var/lib/usertesting"
+    assert built(quota_dir="").quota_dir is None
+
+
 # -- wrong settings ---------------------------------------------------------------------
 
 
@@ -212,6 +222,9 @@ def test_addresses_may_end_in_a_slash(env: Callable[..., None]) -> None:
         ({"rate_period": "0"}, r"rate_period` cannot be 0\.0: give a number of at least 0\.001"),
         ({"rate_period": "nan"}, "rate_period` cannot be nan"),
         ({"rate_period": "inf"}, "rate_period` cannot be inf"),
+        ({"quota_dir": "quota"}, "quota_dir` cannot be 'quota': give the full path of a folder on this machine"),
+        ({"quota_dir": "s3://bucket/quota"}, "quota_dir` cannot be"),
+        ({"quota_dir": "~nobody-of-that-name/quota"}, "quota_dir` cannot be"),
         ({"overlap_days": "-0.5"}, r"overlap_days` cannot be -0\.5"),
         ({"quiet_test_days": "-1"}, "quiet_test_days` cannot be -1"),
         ({"transcript_wait_hours": "-1"}, "transcript_wait_hours` cannot be -1"),

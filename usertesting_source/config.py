@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -74,6 +75,7 @@ class Settings:
     scope: str = SCOPE
     rate_limit: int = 10
     rate_period: float = 60.0
+    quota_dir: str | None = None
     overlap_days: float = 15
     quiet_test_days: float = 30
     resources: tuple[str, ...] = DEFAULT_RESOURCES
@@ -85,7 +87,7 @@ class Settings:
 
 def check(settings: Settings) -> Settings:
     """
-    `settings`, if they can be used; addresses without a slash at the end.
+    `settings`, if they can be used; addresses without a slash at the end, folders without `~`.
 
     Raises:
         ConfigurationError: names the first key that cannot.
@@ -97,7 +99,7 @@ def check(settings: Settings) -> Settings:
     _check_url("token_url", settings.token_url)
     _check_numbers(settings)
     check_resources(settings.resources, settings.video_bucket_url)
-    return replace(settings, base_url=settings.base_url.rstrip("/"))
+    return replace(settings, base_url=settings.base_url.rstrip("/"), quota_dir=_folder("quota_dir", settings.quota_dir))
 
 
 def names(key: str, value: object) -> tuple[str, ...]:
@@ -222,6 +224,20 @@ def _check_url(key: str, value: str) -> None:
             value,
             "leave out the path, such as /api/v2: it differs between the API's parts, and is added",
         )
+
+
+def _folder(key: str, value: str | None) -> str | None:
+    """A folder setting, `~` being the user's home; the same whatever the working folder is."""
+    if value is None:
+        return None
+    try:
+        folder = Path(value).expanduser()
+        good = folder.is_absolute() and "\0" not in value
+    except (TypeError, RuntimeError):  # a value that is no text, a user who is not known
+        good = False
+    if not good:
+        raise _wrong(key, value, "give the full path of a folder on this machine, such as /var/lib/usertesting")
+    return str(folder)
 
 
 def _check_numbers(settings: Settings) -> None:

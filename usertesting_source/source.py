@@ -47,6 +47,7 @@ def usertesting_source(
     scope: str = config.SCOPE,
     rate_limit: int = 10,
     rate_period: float = 60.0,
+    quota_dir: str | None = None,
     overlap_days: float = 15,
     quiet_test_days: float = 30,
     resources: Any = None,
@@ -71,6 +72,7 @@ def usertesting_source(
         scope: of the token.
         rate_limit: requests in `rate_period` seconds; 0: no limit of our own.
         rate_period: in seconds.
+        quota_dir: where processes share the quota; default: a folder of the user's own.
         overlap_days: how far behind the newest session each run looks again.
         quiet_test_days: a test without a new session for so long is listed once a day; 0: always.
         resources: names of the resources to load.
@@ -96,6 +98,7 @@ def usertesting_source(
         scope=scope,
         rate_limit=rate_limit,
         rate_period=rate_period,
+        quota_dir=quota_dir or None,
         overlap_days=overlap_days,
         quiet_test_days=quiet_test_days,
         resources=chosen,

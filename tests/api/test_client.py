@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.clocks import clock_of
 from usertesting_source.api.auth import Bearer
 from usertesting_source.api.client import ResultsApi
+from usertesting_source.api.clock import Clock
 from usertesting_source.api.quota import Quota
 from usertesting_source.config import UserTestingCredentials
 from usertesting_source.errors import (
@@ -37,7 +39,7 @@ TEST, SESSION = STUDY.test_id, STUDY.sessions[0].session_id
 
 def client(base_url: str, token: str = "abc", stop: Stop | None = None) -> ResultsApi:  # noqa: S107 - invented
     """The API with a ready token and without a quota."""
-    return ResultsApi(base_url, Bearer(base_url, token=token), Quota("n", 0, 60.0, wait=(stop or Stop()).wait))
+    return ResultsApi(base_url, Bearer(base_url, token=token), Quota("n", 0, 60.0, clock=clock_of(stop or Stop())))
 
 
 def results_of(api: SampleApi, stop: Stop | None = None) -> ResultsApi:
@@ -186,7 +188,7 @@ def test_a_429_that_never_ends_is_given_up(api: SampleApi) -> None:
         now.append(now[-1] + seconds)
         return False
 
-    quota = Quota("n", 0, 60.0, wait=wait, clock=lambda: now[-1])
+    quota = Quota("n", 0, 60.0, clock=Clock(lambda: now[-1], wait))
     results = ResultsApi(api.base_url, Bearer(api.base_url, token=api.access_token()), quota)
     with pytest.raises(RateLimited, match=r"another program uses up the quota .* or lower `sources.usertesting.rate_"):
         results.session_details(SESSION)

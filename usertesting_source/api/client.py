@@ -7,22 +7,41 @@ All operations are GET, so every one may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from dlt.sources.helpers.requests import Client
-from requests import RequestException, Response, Session
+from requests import Request
 
+from ..config import Settings
 from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError, UnreadableAnswer
 from ..sync.listing import Page
-from .auth import Bearer
-from .quota import Quota, QuotaAdapter
+from .auth import Bearer, TokenUrl
+from .clock import Clock
+from .quota import Quota
 from .refusals import refusal
-from .retries import interruptible
+from .transport import Answer, Broken, Knobs, Transport
 
 LEGACY = "/usertesting/api/v1"
 STUDIES_A_PAGE = 50
-SERVER_ERRORS = tuple(range(500, 600))
+TOKEN_WAIT_S = 10.0  # the token URL names no quota; when it answers 429 and not for how long, it is asked again then
+
+
+def connect(settings: Settings, clock: Clock) -> ResultsApi:
+    """The API as `settings` describe it."""
+    credentials = settings.credentials
+    client_id, secret = credentials.client_id, credentials.client_secret
+    if client_id and secret:
+        unlimited = Quota("", 0, TOKEN_WAIT_S, clock=clock)
+        buy = TokenUrl(settings.token_url, client_id, secret, settings.scope, unlimited)
+        auth = Bearer(settings.base_url, buy, now=clock.now)
+    else:
+        auth = Bearer(settings.base_url, token=credentials.access_token)
+    name = f"{settings.base_url} {client_id or 'access token'}"
+    folder = Path(settings.quota_dir) if settings.quota_dir else None
+    quota = Quota(name, settings.rate_limit, settings.rate_period, folder, clock)
+    return ResultsApi(settings.base_url, auth, quota)
 
 
 class ResultsApi:
@@ -33,32 +52,19 @@ class ResultsApi:
         base_url: such as `https://api.use2.usertesting.com`.
         auth: the credentials.
         quota: the request budget, shared by all calls.
+        knobs: of the transport; default: as dlt is configured.
 
     """
 
-    def __init__(self, base_url: str, auth: Bearer, quota: Quota) -> None:
+    def __init__(self, base_url: str, auth: Bearer, quota: Quota, knobs: Knobs | None = None) -> None:
         self.base_url = base_url.rstrip("/")
-        self.quota = quota
-        self.requests_sent = 0
-        self.on_request: Callable[[], None] = lambda: None
         self._auth = auth
-        self._adapter = QuotaAdapter(quota, self._count)
-        self._token_header = False
-        self._client = Client(raise_for_status=False, status_codes=SERVER_ERRORS)
-        self._client.configure()
+        self._transport = Transport(quota, auth, knobs)
 
     @property
-    def _session(self) -> Session:
-        """The session of this thread: dlt's, with its retries, and with our quota below them."""
-        session = self._client.session
-        if self.base_url not in session.adapters:
-            interruptible(session, self.quota.wait)
-            session.mount(self.base_url, self._adapter)  # a longer prefix than those that dlt mounts
-        return session
-
-    def _count(self) -> None:
-        self.requests_sent += 1
-        self.on_request()
+    def requests_sent(self) -> int:
+        """Requests sent so far, every attempt counted."""
+        return self._transport.sent
 
     # -- sessions ------------------------------------------------------------------
 
@@ -84,9 +90,8 @@ class ResultsApi:
     def transcript(self, session_id: str) -> str:
         """`GET /api/v2/sessionResults/{sessionId}/transcript`: WebVTT as it came."""
         what = f"the transcript of session {session_id}"
-        response = self._get(f"/api/v2/sessionResults/{session_id}/transcript", what)
-        # the header often names no charset, and requests would then guess Latin-1
-        return response.content.decode("utf-8", errors="replace")
+        answer = self._get(f"/api/v2/sessionResults/{session_id}/transcript", what)
+        return answer.body.decode("utf-8", errors="replace")  # as WebVTT demands, whatever the header says
 
     def video_url(self, session_id: str) -> str:
         """`GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl`: a signed URL, valid for an hour: a secret."""
@@ -155,45 +160,42 @@ class ResultsApi:
         return [item for item in _list(self._body(path, what, params), what) if isinstance(item, dict)]
 
     def _body(self, path: str, what: str, params: dict[str, Any] | None) -> Any:
-        response = self._get(path, what, params)
+        answer = self._get(path, what, params)
         try:
-            return response.json()
+            return json.loads(answer.body)
         except ValueError:
-            size = len(response.content)
+            size = len(answer.body)
             raise UnreadableAnswer(
                 f"The API's answer for {what} is no JSON ({size} bytes, perhaps cut off). It is asked for again later.",
                 200,
             ) from None
 
-    def _get(self, path: str, what: str, params: dict[str, Any] | None = None) -> Response:
-        response = self._send(path, what, params)
-        if response.status_code == 401 and self._auth.renewable:
-            self._auth.refused(response)
-            response = self._send(path, what, params)
-        if response.status_code == 401 and path.startswith(LEGACY) and not self._token_header:
+    def _get(self, path: str, what: str, params: dict[str, Any] | None = None) -> Answer:
+        answer = self._send(path, what, params)
+        if answer.status == 401 and path.startswith(LEGACY) and self._auth.token_header is None:
             # the documents say Bearer, but clients have been seen that send the legacy API a header of its own
-            self._token_header = True
-            response = self._send(path, what, params)
-        if response.status_code != 200:
-            raise refusal(response, what, renewed=self._auth.renewable)
-        return response
+            self._auth.token_header = LEGACY
+            answer = self._send(path, what, params)
+        if answer.status != 200:
+            raise refusal(answer, what, renewed=self._auth.renewable)
+        return answer
 
-    def _send(self, path: str, what: str, params: dict[str, Any] | None) -> Response:
-        headers = {"token": self._auth.token()} if self._token_header and path.startswith(LEGACY) else None
+    def _send(self, path: str, what: str, params: dict[str, Any] | None) -> Answer:
         try:
-            return self._session.get(
-                self.base_url + path, params=params, headers=headers, auth=self._auth, allow_redirects=False
-            )
-        except RequestException as error:
-            trouble, reached = type(error).__name__, not _never_connected(error)
+            return self._transport.send(Request("GET", self.base_url + path, params=params))
+        except Broken as error:
+            broken = error
         # raised out here, the error carries no request, and so no token, along
-        if not reached:
+        if not broken.reached:
             raise ApiUnavailable(
-                f"{self.base_url} cannot be reached ({trouble}). Check the network, a proxy, and"
+                f"{self.base_url} cannot be reached ({broken.trouble}). Check the network, a proxy, and"
                 " `sources.usertesting.base_url`; a later run goes on where this one stopped."
             )
+        if not broken.passes:
+            raise ServerError(f"The answer for {what} is {broken.trouble}. It is asked for again later.")
         raise ServerError(
-            f"The connection broke while reading {what} ({trouble}), again after retries. It is asked for again later."
+            f"The connection broke while reading {what} ({broken.trouble}), again after retries. It is asked for again"
+            " later."
         )
 
 
@@ -205,16 +207,3 @@ def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise UnreadableAnswer(f"The API's answer for {what} holds no list.", 200)
     return value
-
-
-def _never_connected(error: RequestException) -> bool:
-    """Whether the host was never reached: its name is unknown, or it refuses connections."""
-    reason: Any = error.args[0] if error.args else None
-    reason = getattr(reason, "reason", reason)
-    return type(reason).__name__ in {
-        "NewConnectionError",
-        "NameResolutionError",
-        "ConnectTimeoutError",
-        "SSLError",
-        "ProxyError",
-    }

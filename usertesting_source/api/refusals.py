@@ -7,9 +7,8 @@ may answer with HTML.
 
 from __future__ import annotations
 
+import json
 import re
-
-from requests import Response
 
 from ..errors import (
     BadRequest,
@@ -20,21 +19,22 @@ from ..errors import (
     UnreadableAnswer,
     UserTestingError,
 )
+from .transport import Answer
 
 _SECRET = re.compile(r"X-Amz-|Bearer\s|\beyJ")  # a signed URL, an Authorization header, a token
 
 
-def refusal(response: Response, what: str, *, renewed: bool) -> UserTestingError:
+def refusal(answer: Answer, what: str, *, renewed: bool) -> UserTestingError:
     """
-    The error that `response` means.
+    The error that `answer` means.
 
     Args:
-        response: any but a 200.
+        answer: any but a 200.
         what: was asked for, with its id.
         renewed: whether the token was bought just now.
 
     """
-    status, said = response.status_code, message(response)
+    status, said = answer.status, message(answer)
     if status in (401, 403):
         return _forbidden(status, said, what, renewed)
     if status == 404:
@@ -76,10 +76,10 @@ def _forbidden(status: int, said: str, what: str, renewed: bool) -> CredentialsE
     return CredentialsError(f"The API refuses the credentials (401{said}); {remedy}.", status)
 
 
-def message(response: Response) -> str:
+def message(answer: Answer) -> str:
     """What an error body says, behind a colon; nothing of HTML, and no secret that it repeats."""
     try:
-        body = response.json()
+        body = json.loads(answer.body)
     except ValueError:
         return ""
     for key in ("errorMessage", "message", "error_description", "errorSummary", "error"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 import dlt
 from rich.console import Console
@@ -75,7 +76,10 @@ def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
         ) from None
 
     limit, period = DEMO_RATE
-    with SampleApi(shop_studies(sessions=sessions), rate_limit=limit, rate_period=period) as api:
+    with (
+        SampleApi(shop_studies(sessions=sessions), rate_limit=limit, rate_period=period) as api,
+        TemporaryDirectory() as quota_dir,
+    ):
         yield usertesting_source(
             credentials=UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
             workspace_ids=["*"],
@@ -84,6 +88,7 @@ def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
             token_url=api.token_url,
             rate_limit=limit,
             rate_period=period,
+            quota_dir=quota_dir,
         )
 
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..api.client import ResultsApi
-from ..api.connection import connect
+from ..api.client import ResultsApi, connect
+from ..api.clock import Clock
 from ..config import Settings
 from ..errors import ApiUnavailable, ConfigurationError, CredentialsError, Interrupted, UserTestingError
 from ..outcome import Tally, Watcher, Wishes
@@ -117,7 +117,7 @@ class Poll:
         """The API; made when first needed, since building a source does no I/O."""
         with self._lock:
             if self._api is None:
-                self._api = connect(self.settings, self._wait)
+                self._api = connect(self.settings, Clock(wait=self._wait, stopped=lambda: self.stop.asked))
             return self._api
 
     def _wait(self, seconds: float) -> bool:
