@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import dlt
 import duckdb
 from click.testing import CliRunner
 
@@ -37,15 +36,12 @@ def test_the_readme_names_every_view() -> None:
     assert [name for name in views() if f"`{name}`" not in readme] == []
 
 
-def test_the_readme_s_queries_run(source_of: Any, tmp_path: Path) -> None:
+def test_the_readme_s_queries_run(source_of: Any, pipeline_of: Any, tmp_path: Path) -> None:
     """Every statement of the README's SQL, as it stands, on a file of the name that it gives."""
     script = (ROOT / "README.md").read_text().partition("```sql\n")[2].partition("```")[0]
-    database = tmp_path / "usertesting_data.duckdb"
     with SampleApi(shop_studies(sessions=12), rate_limit=None) as api:
-        destination = dlt.destinations.duckdb(str(database))
-        pipeline = dlt.pipeline("usertesting", destination=destination, dataset_name="usertesting")
-        load(pipeline, source_of(api, workspace_ids=["*"]))
-    with duckdb.connect(str(database)) as connection:
+        load(pipeline_of(database="usertesting_data.duckdb"), source_of(api, workspace_ids=["*"]))
+    with duckdb.connect(str(tmp_path / "usertesting_data.duckdb")) as connection:
         statements = connection.extract_statements(script)
         assert len(statements) == 5
         for statement in statements:

@@ -9,8 +9,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids
-from usertesting_source import load, usertesting_source
-from usertesting_source.config import UserTestingCredentials
+from usertesting_source import load
 from usertesting_source.sample_api import SampleApi, simple_study
 
 
@@ -136,14 +135,9 @@ def test_several_sources_in_one_run(tmp_path: Path) -> None:
         assert lab.ids("sessions") == lab.ids("session_details") == sorted(lab.asked("details")) == all_ids(api)
 
 
-def test_building_a_source_sends_nothing() -> None:
+def test_building_a_source_sends_nothing(tmp_path: Path) -> None:
     """Schedulers build it every few seconds."""
     with SampleApi([simple_study(n=3)], rate_limit=None) as api:
-        source = usertesting_source(
-            credentials=UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
-            test_ids=api.test_ids,
-            base_url=api.base_url,
-            token_url=api.token_url,
-        )
+        source = Lab(api, tmp_path).source(rate_limit=10)
         assert set(source.selected_resources) >= {"sessions", "session_details"}
         assert api.log == []

@@ -114,11 +114,10 @@ def command(api: SampleApi, folder: Path, *options: str, **settings: str) -> sub
         **settings,
     }
     environment = {f"SOURCES__USERTESTING__{key}": value for key, value in keys.items()}
-    path = os.pathsep.join([str(Path(LOAD).parents[1]), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, LOAD, *options],
         cwd=folder,
-        env={**os.environ, **environment, "PYTHONPATH": path},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=120,

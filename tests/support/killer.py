@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dlt
-
+from tests.support.lab import machine, pipeline_in, settings_of
 from usertesting_source import load, usertesting_source
-from usertesting_source.config import UserTestingCredentials
 from usertesting_source.sample_api import SampleApi
 
 WRITES = os.O_WRONLY | os.O_RDWR
@@ -29,10 +27,14 @@ KILLED = -signal.SIGKILL
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _IMPORTED = [
-    "usertesting_source.sample_api",
-    "duckdb",
-    "pyarrow.parquet",
+    "tests.support.killer",
+    "dlt.common.libs.pyarrow",
     "dlt.destinations.impl.duckdb.duck",
+    "dlt._workspace._plugins",
+    "pendulum.locales.en.locale",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "sqlglot.dialects.duckdb",
 ]
 
 
@@ -49,28 +51,7 @@ class Job:
 
 def job_of(api: SampleApi, folder: Path, *, chunk: int = 10, **settings: Any) -> Job:
     """A load of all that `api` serves, without a quota."""
-    return Job(
-        folder,
-        {
-            "credentials": UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
-            "test_ids": api.test_ids,
-            "base_url": api.base_url,
-            "token_url": api.token_url,
-            "rate_limit": 0,
-            **settings,
-        },
-        chunk,
-    )
-
-
-def pipeline_in(folder: Path) -> dlt.Pipeline:
-    """The pipeline that a job loads with, for the test that looks at what it loaded."""
-    return dlt.pipeline(
-        "usertesting",
-        destination=dlt.destinations.duckdb(str(folder / "test.duckdb")),
-        dataset_name="usertesting",
-        pipelines_dir=str(folder / "pipelines"),
-    )
+    return Job(folder, settings_of(api, **settings), chunk)
 
 
 def start(job: Job, sender: Any = None) -> Any:
@@ -97,12 +78,7 @@ def run(job: Job) -> tuple[int, int]:
 
 def _load(job: Job, sender: Any) -> None:
     os.chdir(job.folder)
-    os.environ.update(
-        DLT_DATA_DIR=str(job.folder / "dlt"),
-        RUNTIME__DLTHUB_TELEMETRY="false",
-        RUNTIME__REQUEST_BACKOFF_FACTOR="0.01",
-        RUNTIME__LOG_LEVEL="ERROR",
-    )
+    os.environ.update(machine(job.folder))
     count = _kill_at(job.kill_at)
     source = usertesting_source(**job.settings)
     summary = load(pipeline_in(job.folder), source, job.chunk, raise_errors=False, **job.options)

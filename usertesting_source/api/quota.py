@@ -12,7 +12,6 @@ show in the headers and are entered too.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import threading
 import time
@@ -21,11 +20,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from getpass import getuser
 from pathlib import Path
-from tempfile import gettempdir
 
 from ..errors import ConfigurationError, Interrupted
+from ..folders import user_folder
 from .clock import Clock
 
 SLACK = 1.02  # a request reaches the API a little later than it is sent, and not always the same little
@@ -205,24 +203,6 @@ class Quota:
                 " and its folder writable, delete it if it is damaged (nothing else is kept there), or set"
                 " `sources.usertesting.quota_dir` to another folder."
             ) from error
-
-
-def user_folder() -> Path:
-    """
-    A folder of the user's own, the same for all projects and runs: they share the quota when they share credentials.
-
-    `$XDG_STATE_HOME/usertesting`, by default `~/.local/state/usertesting`; where there is no home that can be written
-    to, a folder for the user beside other temporary files. Not dlt's folder: schedulers give each run one of its own.
-    """
-    try:
-        state = Path(os.environ.get("XDG_STATE_HOME", ""))
-        folder = (state if state.is_absolute() else Path.home() / ".local" / "state") / "usertesting"
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except (OSError, RuntimeError):  # there is no home
-        pass
-    return Path(gettempdir()) / f"usertesting-{os.getuid() if hasattr(os, 'getuid') else getuser()}"
 
 
 def _number(value: str | None) -> float | None:

@@ -26,6 +26,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from filelock import FileLock
 
 from ..errors import AnotherRunIsActive, ConfigurationError, Interrupted
+from ..folders import user_folder
 from .lock import alone
 
 SCHEMA = "usertesting"
@@ -46,7 +47,7 @@ def opened(name: str, **options: Any) -> dlt.Pipeline:
         home = home_of(dlt.pipeline(name, pipelines_dir=scratch, **options))
     folder = _folder(name, Path(get_dlt_pipelines_dir()), home)
     with writable(folder):
-        return _attached(name, folder, options)
+        return _attached(name, folder, home, options)
 
 
 def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
@@ -62,7 +63,8 @@ def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
 
     """
     given = Path(pipeline.pipelines_dir)
-    folder = _folder(pipeline.pipeline_name, given, home_of(pipeline))
+    home = home_of(pipeline)
+    folder = _folder(pipeline.pipeline_name, given, home)
     if folder == given:
         return pipeline
     options = {
@@ -72,7 +74,7 @@ def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
         "progress": pipeline.collector,
         "refresh": pipeline.refresh,
     }
-    return _attached(pipeline.pipeline_name, folder, options)
+    return _attached(pipeline.pipeline_name, folder, home, options)
 
 
 def _folder(name: str, folder: Path, home: str) -> Path:
@@ -90,11 +92,11 @@ def _folder(name: str, folder: Path, home: str) -> Path:
     return apart
 
 
-def _attached(name: str, folder: Path, options: dict[str, Any]) -> dlt.Pipeline:
+def _attached(name: str, folder: Path, home: str, options: dict[str, Any]) -> dlt.Pipeline:
     try:
         made: dlt.Pipeline = dlt.pipeline(name, pipelines_dir=str(folder), **options)
     except ValueError:  # dlt reads its JSON at once
-        with _held(name, folder):
+        with _held(name, home):
             shutil.rmtree(folder / name)
         made = dlt.pipeline(name, pipelines_dir=str(folder), **options)
     return made
@@ -133,24 +135,25 @@ def only_run(pipeline: dlt.Pipeline, what: str, wait: Callable[[], bool]) -> Ite
         ConfigurationError: the folder cannot be written.
 
     """
-    name, folder = pipeline.pipeline_name, Path(pipeline.pipelines_dir)
-    running = folder / f".{name}.usertesting.running"
-    mark = hashlib.sha256(what.encode()).hexdigest()
+    name, home = pipeline.pipeline_name, home_of(pipeline)
+    running = Path(pipeline.pipelines_dir) / f".{name}.usertesting.running"
+    loads, mark = _lock_file(name, home).with_suffix(".loads"), hashlib.sha256(what.encode()).hexdigest()
     with ExitStack() as held:
         while True:
             try:
-                held.enter_context(_held(name, folder))
+                held.enter_context(_held(name, home))
                 break
             except AnotherRunIsActive:
-                if _text(running) == mark:
+                if _text(loads) == mark:
                     raise
             if wait():
                 raise Interrupted("stopped while another run loads other tests into the same dataset")
         was_killed = running.exists()
-        with writable(folder):
+        with writable(running.parent):
+            loads.write_text(mark)
             if was_killed:
                 pipeline.drop()
-            running.write_text(mark)
+            running.touch()
         try:
             yield was_killed
         except Exception:
@@ -236,10 +239,15 @@ def unwritable(error: OSError, folder: str | Path | None = None) -> str:
     )
 
 
-def _held(name: str, folder: Path) -> AbstractContextManager[None]:
-    """The run lock of a working folder."""
+def _held(name: str, home: str) -> AbstractContextManager[None]:
+    """The run lock of a pipeline's destination and dataset, for all runs of this user."""
     taken = f"Pipeline `{name}` is running already, with the same tests and dataset; this run has nothing to do."
-    return alone(folder / f".{name}.usertesting.lock", taken)
+    return alone(_lock_file(name, home), taken)
+
+
+def _lock_file(name: str, home: str) -> Path:
+    """In the user's folder: schedulers give each run a working folder of its own."""
+    return user_folder() / f"{name}_{home[:_SHORT]}.lock"
 
 
 def _text(path: Path) -> str:
