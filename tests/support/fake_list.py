@@ -61,7 +61,7 @@ class FakeList:
     sessions: dict[str, Session] = field(default_factory=dict)
     by: str = "finish"
     cap: int = 500
-    total: Callable[[int], int] = lambda there: there
+    total: Callable[[int], int | None] = lambda there: there
     echo: Callable[[int], int | None] = lambda _: None
     ignores_offset: bool = False
     is_empty: Callable[[int, int], bool] = lambda _number, _offset: False

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def machine(folder: Path) -> dict[str, str]:
-    """The environment of a machine of one's own: the user's and dlt's folders in `folder`, nobody called, short back-offs."""
+    """The environment of a machine of one's own: all folders in `folder`, nobody called, short back-offs."""
     return {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),  # for processes
         "XDG_STATE_HOME": str(folder / "state"),

@@ -79,7 +79,7 @@ class ResultsApi:
         told = pagination.get("offset")
         return Page(
             rows,
-            total=int(total) if isinstance(total, (int, float)) else offset + len(rows),
+            total=int(total) if isinstance(total, (int, float)) else None,
             offset=int(told) if isinstance(told, (int, float)) else None,
         )
 

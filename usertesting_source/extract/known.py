@@ -28,6 +28,10 @@ class Reader(Protocol):
         """A session's whole row."""
         ...
 
+    def everything(self, table: str, test_id: str) -> set[str] | None:
+        """All sessions of a test that `table` holds, or that issues tell of; None: nobody can say."""
+        ...
+
 
 class Known:
     """
@@ -40,6 +44,7 @@ class Known:
 
     def __init__(self, reader: Reader) -> None:
         self.row = reader.row
+        self.everything = reader.everything
         self._reader = reader
         self._shown: dict[tuple[str, str], Shown] = {}
         self._stale: set[tuple[str, str]] = set()

@@ -40,7 +40,13 @@ class Listings:
         """Whether a test was listed in this poll: looking at it again costs nothing."""
         return test_id in self._readers
 
-    def read(self, test_id: str, border: int | None, unchanged: Callable[[Listing], bool]) -> Listing:
+    def read(
+        self,
+        test_id: str,
+        border: int | None,
+        unchanged: Callable[[Listing], bool],
+        lacks: Callable[[Listing], bool] = lambda _: False,
+    ) -> Listing:
         """
         A test's listing, read back to `border`; see `ListingReader.back_to`.
 
@@ -54,7 +60,7 @@ class Listings:
             if error is not None and time.monotonic() - failed_at < FAILED_LISTING_S:
                 raise error
             try:
-                return reader.back_to(border, unchanged)
+                return reader.back_to(border, unchanged, lacks)
             except ApiError as error:
                 self._errors[test_id] = time.monotonic(), error
                 raise

@@ -101,7 +101,8 @@ class PerSession:
     def done(self, visit: Visit, due: Due, items: int = 1) -> None:
         """The session is loaded: moves the state, so it must come before the rows are yielded."""
         test_id, cursor = visit.test.test_id, visit.cursor
-        if retry := cursor.state.again.get(due.session_id):
+        retry = cursor.state.again.get(due.session_id)
+        if retry and retry["tries"]:
             self.visits.issues.tell(self._poll.now(), test_id, due.session_id, "resolved", "Loaded.", retry=retry)
         cursor.settle(due.session_id, due.time)
         if visit.probes:

@@ -203,6 +203,10 @@ class Visits:
                 return wanted <= {session.session_id for session in listing.sessions}
             return cursor.is_unchanged(listing, now)
 
+        def lacks(listing: Listing) -> bool:
+            return is_deep and cursor.lacks(listing) > 0
+
+        is_deep = not wanted and border is None and self.poll.wishes.since is None
         if wanted:
             border = None
         elif border is None:
@@ -210,7 +214,7 @@ class Visits:
             if self.poll.wishes.since is not None:
                 border = max(border or 0, self.poll.wishes.since)
         try:
-            listing = self.poll.listings.read(test.test_id, border, is_enough)
+            listing = self.poll.listings.read(test.test_id, border, is_enough, lacks)
         except ApiError as error:
             self._failed(test, cursor.state, error)
             return None
@@ -219,7 +223,25 @@ class Visits:
             if session.session_id in wanted:
                 self.poll.tally.found[session.session_id] = test.test_id
         self._listed(test, cursor.state, listing)
+        if is_deep and (missing := cursor.lacks(listing)):
+            self._adopt_strays(test, cursor, listing, missing)
         return listing
+
+    def _adopt_strays(self, test: Test, cursor: Cursor, listing: Listing, missing: int) -> None:
+        """The count says that sessions are missing: looks for them where all is settled by its time."""
+        known = self.poll.known.everything(self.resource, test.test_id)
+        strays = [] if known is None or cursor.state.barren_total else cursor.strays(listing, known)
+        for session in strays:
+            cursor.adopt(session, self.poll.now())
+        if len(strays) < missing and self.resource == "sessions":
+            self._fail_once(
+                f"Test {test.test_id}: the API counts {missing - len(strays)} sessions more than it lists or than can"
+                " be told from those that are loaded. Run --full to fetch all that it lists."
+            )
+
+    def _fail_once(self, line: str) -> None:
+        if line not in self.poll.tally.failed:
+            self.poll.fail(line)
 
     def _failed(self, test: Test, state: TestState, error: ApiError) -> None:
         """A test that fails alone is tried again later; the others go on."""
@@ -244,8 +266,10 @@ class Visits:
             text = "The test can be listed again."
             self.issues.tell(now, test.test_id, None, "resolved", text, retry=state.listing_retry)
         state.listing_retry = None
-        if problem:
+        if problem and listing.at_ceiling:
             self.poll.tally.warn(f"Test {test.test_id}: {problem}.")
+        elif problem:
+            self._fail_once(f"Test {test.test_id}: {problem}.")
         if listing.ended and problem != state.listing_problem:
             status = "resolved" if problem is None else "failed" if listing.gaps else "given_up"
             self.issues.tell(now, test.test_id, None, status, problem or "The listing is complete again.")

@@ -10,11 +10,11 @@ Nothing here reads a clock. What is kept between runs is in `state`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from typing import Any
 
-from .again import DAY, HOUR, Due, retry_after
+from .again import DAY, GIVE_UP_AFTER, HOUR, Due, retry_after
 from .listing import Listed, Listing
 from .loaded import Shown
 from .state import Retry, TestState, Why
@@ -95,6 +95,41 @@ class Cursor:
         news = (s for s in listing.sessions if self._is_wanted(s.time) and not self._is_known(s))
         return not self._is_lowered() and next(news, None) is None
 
+    def lacks(self, listing: Listing) -> int:
+        """
+        How many sessions the count says there are beyond those that are known or were listed back to `border`.
+
+        The list may put a session where nobody looks: by an unknown sort key, or without a finish time at its end.
+        """
+        border = self.border or 0
+        if self.state.settled_total is None or (listing.back_to or 0) > border:
+            return 0
+        names = {session.session_id for session in listing.sessions}
+        new = sum(self._is_wanted(s.time) and not self._is_held(s.session_id) for s in listing.sessions)
+        inside = {i for i, one in self.shown.sessions.items() if one.time >= border and not one.is_gone}
+        gone = len((inside | {i for i, time in self.state.settled.items() if time >= border}) - names)
+        return max(listing.total - self.state.settled_total - new + gone, 0)
+
+    def strays(self, listing: Listing, known: Collection[str]) -> list[Listed]:
+        """Listed sessions that lie where all is settled by its time, and that nobody knows by their ids (`known`)."""
+        return [
+            session
+            for session in listing.sessions
+            if self._is_done(session.time) and not self._is_held(session.session_id) and session.session_id not in known
+        ]
+
+    def adopt(self, session: Listed, now: int) -> None:
+        """A stray is due: it is kept with what is asked for again, since its time says that it is settled."""
+        self.state.again[session.session_id] = Retry(
+            time=session.time,
+            tries=0,
+            at=now,
+            since=now,
+            until=now + GIVE_UP_AFTER,
+            why="late",
+            summary=dict(session.summary),
+        )
+
     # -- what was done -------------------------------------------------------
 
     def settle(self, session_id: str, time: int) -> None:
@@ -154,6 +189,9 @@ class Cursor:
         return session.session_id in self.state.again or (
             self._is_settled(session.session_id) and not self._has_changed(session)
         )
+
+    def _is_held(self, session_id: str) -> bool:
+        return session_id in self.state.again or self._is_settled(session_id)
 
     def _is_settled(self, session_id: str) -> bool:
         return session_id in self.state.settled or session_id in self.shown.sessions

@@ -18,8 +18,8 @@ from ..errors import StateError
 STATE_VERSION = 2
 T = TypeVar("T")
 
-Why = Literal["waiting", "failed"]
-"""Why something is asked for again: it is not there yet, or it went wrong."""
+Why = Literal["waiting", "failed", "late"]
+"""Why something is asked for (again): it is not there yet, it went wrong, or it turned up where all was settled."""
 
 
 class Retry(TypedDict):

@@ -65,6 +65,15 @@ class LoadedSessions:
                     _add(found, row)
         return found
 
+    def everything(self, table: str, test_id: str) -> set[str] | None:
+        """The ids of all sessions of a test that `table` holds, or that its issues tell of; None: nobody can say."""
+        with self._open(table) as db:
+            if db is None:
+                return None
+            rows = db.select(table, ("session_id",), "test_id = %s", test_id)
+            rows += db.select("load_issues", ("session_id",), "resource = %s AND test_id = %s", table, test_id)
+        return {row["session_id"] for row in rows if row["session_id"]}
+
     def row(self, table: str, session_id: str) -> Row | None:
         """A session's whole row, without dlt's own columns."""
         with self._open(table) as db:
