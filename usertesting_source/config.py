@@ -5,7 +5,8 @@ Settings of the source, checked before the first request: an error names the key
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, UserTestingError
 from .times import parse_time
 
 SECTION = "sources.usertesting"
@@ -83,6 +84,22 @@ class Settings:
     transcript_chunk_chars: int = 0
     video_bucket_url: str | None = None
     video_concurrency: int = 3
+    section: str = SECTION
+
+
+@contextmanager
+def named_for(section: str) -> Iterator[None]:
+    """Errors name the section of a cloned source where they would name that of the source itself."""
+    try:
+        yield
+    except UserTestingError as error:
+        error.args = (in_section(str(error), section), *error.args[1:])
+        raise
+
+
+def in_section(text: str, section: str) -> str:
+    """`text`, with the section and the environment variables of a cloned source in place of the source's own."""
+    return text.replace(SECTION, section).replace(environment(SECTION), environment(section))
 
 
 def check(settings: Settings) -> Settings:

@@ -15,7 +15,9 @@ from datetime import datetime
 
 import dlt
 from dlt.extract import DltSource
+from dlt.extract.items_transform import LimitItem
 
+from .config import named_for
 from .errors import ApiUnavailable, ConfigurationError, DestinationError, Interrupted, UserTestingError
 from .extract.plan import foresee
 from .extract.poll import CHUNK
@@ -24,7 +26,7 @@ from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
 from .warehouse.home import only_run, own_folder
 from .warehouse.loaded import LoadedSessions
-from .warehouse.packages import Packages, own_signals
+from .warehouse.packages import Packages, check_format, own_signals
 
 
 def load(
@@ -62,13 +64,16 @@ def load(
 
     Raises:
         AnotherRunIsActive: the same pipeline runs on this machine already.
-        ConfigurationError: `source` is something else.
+        ConfigurationError: `source` is something else, or limited by `add_limit`; or the destination is one of files
+            that would double.
         CredentialsError, ApiUnavailable, DestinationError, StateError: see `errors`.
 
     """
     own = source.with_resources(*source.selected_resources)  # a copy: what dlt notes on it is not the caller's
     if not isinstance(own, UserTestingSource):
         raise ConfigurationError(f"`load` is for sources made by usertesting_source(...); {source.name!r} is another.")
+    _check_limits(own)
+    check_format(pipeline, own)
     since_ms = None if since is None else round(since.timestamp() * 1000)
     wishes = Wishes(full, since_ms, frozenset(s.lower() for s in session_ids))
     stop = stop or Stop()
@@ -80,6 +85,16 @@ def load(
     if summary.error is not None and raise_errors:
         raise summary.error
     return summary
+
+
+def _check_limits(source: DltSource) -> None:
+    """Dlt's limit ends a package, after which `load` would begin the next one."""
+    limited = [name for name, one in source.selected_resources.items() if one._pipe.find(LimitItem) >= 0]
+    if limited:
+        raise ConfigurationError(
+            f"`load` takes all that is due, package after package, so it has no use for add_limit (on"
+            f" {', '.join(limited)}): run pipeline.run(source) for a taste, or bound it by max_minutes or session_ids."
+        )
 
 
 class _Run:
@@ -136,13 +151,16 @@ class _Run:
         poll.begin(wishes, max_age_s)
         sent_before, committed_before = poll.requests, self._packages.committed
         try:
-            summary.rows.update(self._packages.begin(self._was_killed))
-            self._was_killed = False
-            self._packages.check_tables()
-            self._plan()
-            while self._package(summary):
-                pass
-            self._name_missing(wishes)
+            with named_for(poll.settings.section):
+                summary.rows.update(self._packages.begin(self._was_killed))
+                self._was_killed = False
+                self._packages.check_tables()
+                self._plan()
+                if self._pipeline.refresh:
+                    poll.known.forget()
+                while self._package(summary):
+                    pass
+                self._name_missing(wishes)
         except UserTestingError as error:
             summary.error = error
         summary.error = poll.error or summary.error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.schema import Schema
 from dlt.extract import DltSource
 
@@ -85,29 +87,33 @@ def usertesting_source(
         ConfigurationError: a setting is missing or cannot be used.
 
     """
-    chosen = config.names("resources", resources)
-    if not chosen:
-        chosen = (*config.DEFAULT_RESOURCES, *(["session_videos"] if video_bucket_url else []))
-    settings = Settings(
-        credentials=credentials,
-        test_ids=tuple(test_id.lower() for test_id in config.names("test_ids", test_ids)),
-        workspace_ids=config.names("workspace_ids", workspace_ids),
-        start_date=config.date("start_date", start_date),
-        base_url=base_url,
-        token_url=token_url,
-        scope=scope,
-        rate_limit=rate_limit,
-        rate_period=rate_period,
-        quota_dir=quota_dir or None,
-        overlap_days=overlap_days,
-        quiet_test_days=quiet_test_days,
-        resources=chosen,
-        transcript_wait_hours=transcript_wait_hours,
-        transcript_chunk_chars=transcript_chunk_chars,
-        video_bucket_url=video_bucket_url or None,
-        video_concurrency=video_concurrency,
-    )
+    section = ".".join(Container()[ConfigSectionContext].sections[:2])
+    with config.named_for(section):
+        chosen = config.names("resources", resources)
+        if not chosen:
+            chosen = (*config.DEFAULT_RESOURCES, *(["session_videos"] if video_bucket_url else []))
+        settings = Settings(
+            credentials=credentials,
+            test_ids=tuple(test_id.lower() for test_id in config.names("test_ids", test_ids)),
+            workspace_ids=config.names("workspace_ids", workspace_ids),
+            start_date=config.date("start_date", start_date),
+            base_url=base_url,
+            token_url=token_url,
+            scope=scope,
+            rate_limit=rate_limit,
+            rate_period=rate_period,
+            quota_dir=quota_dir or None,
+            overlap_days=overlap_days,
+            quiet_test_days=quiet_test_days,
+            resources=chosen,
+            transcript_wait_hours=transcript_wait_hours,
+            transcript_chunk_chars=transcript_chunk_chars,
+            video_bucket_url=video_bucket_url or None,
+            video_concurrency=video_concurrency,
+            section=section,
+        )
+        settings = config.check(settings)
     schema = dlt.current.source_schema()
     ids = propagation(schema.naming.normalize_table_identifier)
     schema.data_item_normalizer.update_normalizer_config(schema, ids)
-    return Resources(Poll(config.check(settings), LoadedSessions()))
+    return Resources(Poll(settings, LoadedSessions()))

@@ -41,7 +41,7 @@ def test_a_session_that_is_listed_last_is_found_by_the_count(tmp_path: Path) -> 
 
 
 def test_missing_sessions_are_a_failure(tmp_path: Path) -> None:
-    """Pages that do not follow one another: what is missing is said, with exit code 3, at each run until it is there."""
+    """Pages that do not follow one another: what is missing is said, with exit code 3, until it is there."""
     study = simple_study(n=120, newest=ago(hours=1), every=timedelta(hours=6))
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=CHEAP)

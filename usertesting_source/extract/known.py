@@ -54,6 +54,10 @@ class Known:
         """A package was loaded: what the state has kept since may be in the destination now."""
         self._stale = set(self._shown)
 
+    def forget(self) -> None:
+        """What was read is about to be dropped."""
+        self._shown.clear()
+
     def of(self, resource: str, test_id: str, state: TestState, windows: Callable[[], dict[str, int]]) -> Shown:
         """
         What a resource's table shows of a test.

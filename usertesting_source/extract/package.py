@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 COMMIT_S = 120.0
+LISTED = 200
 
 
 class Package:
@@ -26,9 +27,14 @@ class Package:
         self._asked: Counter[str] = Counter()
         self._holds_rows_since: float | None = None
 
-    def asked(self, resource: str) -> None:
-        """A resource has asked the API, or found something in a listing."""
-        self._asked[resource] += 1
+    def asked(self, resource: str, items: int = 1) -> None:
+        """A resource has asked the API, or found so much in a listing."""
+        self._asked[resource] += items
+
+    @property
+    def room_for_listed(self) -> int | None:
+        """How many rows of listed sessions it takes yet: the state keeps each until it is committed; None: all."""
+        return None if self.chunk is None else max(LISTED - self._asked["sessions"], 0)
 
     def holds_rows(self) -> None:
         """There is something to commit."""
@@ -37,6 +43,8 @@ class Package:
 
     def is_full(self, resource: str) -> bool:
         """Whether a resource has asked for as much as the package takes."""
+        if resource == "sessions":
+            return self.room_for_listed == 0
         return self.chunk is not None and self._asked[resource] >= self.chunk
 
     def takes(self, items: int) -> bool:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from ..api.client import ResultsApi, connect
 from ..api.clock import Clock
-from ..config import Settings
+from ..config import Settings, in_section, named_for
 from ..errors import ApiUnavailable, ConfigurationError, CredentialsError, Interrupted, UserTestingError
 from ..outcome import Tally, Watcher, Wishes
 from ..stop import Stop
@@ -144,7 +144,8 @@ class Poll:
     def guard(self) -> Iterator[None]:
         """Around requests: a stop, or an error that concerns everything, ends the poll."""
         try:
-            yield
+            with named_for(self.settings.section):
+                yield
         except Interrupted:
             self.stop.ask()
         except (ConfigurationError, CredentialsError, ApiUnavailable) as error:
@@ -156,7 +157,7 @@ class Poll:
 
     def asked(self, resource: str, test_id: str, items: int = 1) -> None:
         """A resource asked the API, or found so many items in a listing, whatever came of it."""
-        self.package.asked(resource)
+        self.package.asked(resource, items)
         self.tally.asked[resource, test_id] += items
 
     def succeeded(self, resource: str, items: int = 1) -> None:
@@ -167,7 +168,7 @@ class Poll:
 
     def fail(self, line: str) -> None:
         """Something failed in this run."""
-        self.tally.failed.append(line)
+        self.tally.failed.append(in_section(line, self.settings.section))
         self._progressed()
 
     def _progressed(self) -> None:

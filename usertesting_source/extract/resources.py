@@ -134,7 +134,8 @@ class Resources:
             yield from self._wanted_rows(visit)
             return
         test_id, now = visit.test.test_id, self.poll.now()
-        changes, new = inventory.changes(visit.cursor, visit.listing, now, self.poll.wishes.since)
+        most = self.poll.package.room_for_listed
+        changes, new = inventory.changes(visit.cursor, visit.listing, now, self.poll.wishes.since, most)
         self.poll.tally.sight("sessions", test_id, new)
         for change in changes:
             removed_at = moment(change.removed_at)
@@ -142,6 +143,9 @@ class Resources:
                 yield rows.session_row(test_id, change.summary, removed_at, mark_of(change.summary))
             elif row := self.poll.known.row("sessions", change.session_id):
                 yield {**row, "removed_at": removed_at}
+        if len(changes) == most:
+            visits.cut()
+            return
         visit.cursor.finish(visit.listing, now, visits.quiet_after)
         if visit.listing.complete:
             inventory.forget_settled(visit.state)

@@ -102,7 +102,7 @@ class Cursor:
         The list may put a session where nobody looks: by an unknown sort key, or without a finish time at its end.
         """
         border = self.border or 0
-        if self.state.settled_total is None or (listing.back_to or 0) > border:
+        if self.state.settled_total is None or not listing.sessions or (listing.back_to or 0) > border:
             return 0
         names = {session.session_id for session in listing.sessions}
         new = sum(self._is_wanted(s.time) and not self._is_held(s.session_id) for s in listing.sessions)

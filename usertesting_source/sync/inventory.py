@@ -39,7 +39,9 @@ class Change(NamedTuple):
     removed_at: int | None = None
 
 
-def changes(cursor: Cursor, listing: Listing, now: int, since: int | None = None) -> tuple[list[Change], int]:
+def changes(
+    cursor: Cursor, listing: Listing, now: int, since: int | None = None, most: int | None = None
+) -> tuple[list[Change], int]:
     """
     The sessions of one test that are new, changed, gone or back since they were loaded; moves the state.
 
@@ -48,6 +50,7 @@ def changes(cursor: Cursor, listing: Listing, now: int, since: int | None = None
         listing: of this moment.
         now: in ms.
         since: new ones that finished before (ms) are left for later.
+        most: so many at most, oldest first; what is left stays due.
 
     Returns:
         The changes, and how many sessions are new.
@@ -56,7 +59,9 @@ def changes(cursor: Cursor, listing: Listing, now: int, since: int | None = None
     state, loaded = cursor.state, cursor.shown.sessions
     due = {d.session_id for d in cursor.due(now, since)}
     found: list[Change] = []
-    for session in listing.sessions:
+    for session in reversed(listing.sessions):
+        if len(found) == most:
+            return found, len(due)
         name, before = session.session_id, _mark(session.session_id, state, loaded)
         is_back = name in state.gone or (name not in state.listed_rows and name in loaded and loaded[name].is_gone)
         if name in due or is_back or before not in (None, session.mark):

@@ -33,6 +33,7 @@ from .connection import connected, is_locked
 from .home import is_foreign, take_state, unwritable
 from .views.create import create_views
 
+MERGING = {"delta", "iceberg"}
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
 UNWRITABLE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
@@ -197,6 +198,30 @@ class Packages:
             blocked=lambda: self._watcher.blocked("another program holds the DuckDB file"),
         ):
             return
+
+
+def check_format(pipeline: dlt.Pipeline, source: DltSource) -> None:
+    """
+    Refuses a destination of plain files, which dlt can only append to: each change of a session would be one row more.
+
+    Raises:
+        ConfigurationError: it is one, and no table format makes good for it.
+
+    """
+    if not isinstance(pipeline.destination, dlt.destinations.filesystem):
+        return
+    plain = [
+        name
+        for name, resource in source.selected_resources.items()
+        if resource.compute_table_schema().get("table_format") not in MERGING
+    ]
+    if plain:
+        raise ConfigurationError(
+            f"The destination of pipeline `{pipeline.pipeline_name}` keeps plain files, where dlt only adds rows:"
+            f" sessions would be there twice ({', '.join(plain)}). Either keep them as Delta tables (pip install"
+            " 'dlt[deltalake]'; for each of source.selected_resources.values():"
+            ' resource.apply_hints(table_format="delta")), or load into DuckDB and write files from there.'
+        )
 
 
 @contextmanager
