@@ -1,24 +1,25 @@
-"""Checks answers against the vendor's OpenAPI descriptions, which lie beside the repository, not in it."""
+"""The vendor's OpenAPI descriptions, which lie beside the repository, not in it: of answers, and of our facts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 import yaml
 from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 
+from tests.sample_api.facts import Endpoint
+from tests.support.shapes import FLAG, NUMBER, OBJECT, TEXT, TIME, URL, UUID, WHOLE, Between, Shape
+
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "api"
 RESULTS, LEGACY = FOLDER / "results-v2-openapi.yml", FOLDER / "legacy-v1-openapi.yml"
 LEGACY_PREFIX = "/usertesting/api"
 
-needs_openapi = pytest.mark.skipif(
-    not (RESULTS.exists() and LEGACY.exists()), reason=f"the OpenAPI descriptions are not in {FOLDER}"
-)
+AT_HAND = RESULTS.exists() and LEGACY.exists()
 
 
 def validate(response: requests.Response) -> None:
@@ -33,9 +34,14 @@ def validate(response: requests.Response) -> None:
 
 
 @cache
+def _read(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return document
+
+
+@cache
 def _description(file: Path, server: str) -> OpenAPI:
-    description = yaml.safe_load(file.read_text(encoding="utf-8"))
-    description["servers"] = [{"url": server}]
+    description = {**_read(file), "servers": [{"url": server}]}
     config = Config(extra_media_type_deserializers={"text/vtt": _text})
     return OpenAPI.from_dict(_nullable(description), config=config)
 
@@ -61,3 +67,53 @@ def _nullable(node: Any) -> Any:
         null = {"type": "object", "nullable": True, "maxProperties": 0, "enum": [None]}
         node = {**{k: v for k, v in node.items() if k != kind}, "anyOf": [null, {kind: node[kind]}]}
     return node
+
+
+def described(path: str) -> Endpoint:
+    """What the descriptions say of an endpoint, as our table of facts would say it."""
+    document = _read(LEGACY if path.startswith(LEGACY_PREFIX) else RESULTS)
+    operation = document["paths"][path.removeprefix(LEGACY_PREFIX)]["get"]
+    answer = operation["responses"]["200"]
+    ((content_type, content),) = answer["content"].items()
+    return Endpoint(
+        path,
+        _shape(document, content["schema"]),
+        {one["name"] + "?" * (not one["required"]): _shape(document, one["schema"]) for one in operation["parameters"]},
+        {int(status) for status in operation["responses"]},
+        content_type,
+        {name: _shape(document, header["schema"]) for name, header in answer.get("headers", {}).items()},
+    )
+
+
+def legacy_refusals() -> list[Shape]:
+    """The bodies of all refusals of the legacy API."""
+    document = _read(LEGACY)
+    answers = [answer for path in document["paths"].values() for answer in path["get"]["responses"].items()]
+    return [
+        _shape(document, answer["content"]["application/json"]["schema"]) for code, answer in answers if code != "200"
+    ]
+
+
+def _shape(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Shape:
+    if "$ref" in schema:
+        return _shape(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    parts = schema.get("allOf") or schema.get("oneOf")
+    shapes = [_shape(document, part) for part in parts] if parts else [_plain(document, schema)]
+    shapes += [None] * bool(schema.get("nullable"))
+    return tuple(shapes) if len(shapes) > 1 else shapes[0]
+
+
+def _plain(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Shape:
+    if "enum" in schema:
+        return set(schema["enum"])
+    if "minimum" in schema:
+        return Between(schema["minimum"], schema["maximum"])
+    if "items" in schema:
+        return [_shape(document, schema["items"])]
+    if "properties" in schema:
+        required = schema.get("required", ())
+        fields = schema["properties"].items()
+        return {name + "?" * (name not in required): _shape(document, inside) for name, inside in fields}
+    formats = {"uuid": UUID, "date-time": TIME, "url": URL}
+    kinds = {"string": TEXT, "number": NUMBER, "integer": WHOLE, "boolean": FLAG, "object": OBJECT}
+    return formats.get(schema.get("format", "")) or kinds[schema["type"]]
