@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ..api.client import ResultsApi
 from ..api.connection import connect
@@ -28,9 +29,11 @@ from ..errors import (
 from ..outcome import Tally, Wishes
 from ..stop import Stop
 from ..sync.cursor import HOUR
-from ..sync.listing import Listing, ListingReader
+from ..sync.listing import Listing, ListingReader, Page
 from ..sync.outage import Outage
 from ..sync.studies import Test
+from ..tables.payloads import storable
+from .reading import readable
 
 STALE_LISTING_S = 600.0
 REDISCOVER_MS = HOUR
@@ -204,7 +207,9 @@ class Poll:
         for study in self.api.studies(workspace_id):
             test_id = study.get("uuid")
             if isinstance(test_id, str) and test_id:
-                yield Test(test_id.lower(), study, workspace_id)
+                with readable(f"workspace {workspace_id}"):
+                    kept = storable(study)
+                yield Test(test_id.lower(), kept, workspace_id)
 
     def _workspaces(self) -> list[str]:
         wanted = self.settings.workspace_ids
@@ -223,8 +228,7 @@ class Poll:
         with self._lock:
             known = self._readers.get(test_id)
             if known is None or time.monotonic() - known[0] > self._stale_s:
-                api = self.api
-                reader = ListingReader(lambda offset, limit: api.session_page(test_id, offset, limit))
+                reader = ListingReader(lambda offset, limit: self._page(test_id, offset, limit))
                 self._readers[test_id] = (time.monotonic(), reader)
                 self._errors.pop(test_id, None)
             failed_at, error = self._errors.get(test_id, (float("-inf"), None))
@@ -237,6 +241,12 @@ class Poll:
                 raise
             self.outage.listed()
             return listing
+
+    def _page(self, test_id: str, offset: int, limit: int) -> Page:
+        """A page of a listing, of which the state may keep any part."""
+        page = self.api.session_page(test_id, offset, limit)
+        with readable(f"the sessions of test {test_id}"):
+            return replace(page, rows=storable(page.rows))
 
     def sight(self, resource: str, test_id: str, due: int) -> None:
         """So many items of a test turned out to be due, at first sight."""

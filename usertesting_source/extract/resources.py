@@ -25,13 +25,14 @@ import dlt
 from dlt.extract import DltResource
 
 from ..config import ALL_RESOURCES
-from ..errors import ApiError, UnreadableAnswer
+from ..errors import ApiError
 from ..sync.cursor import Due
 from ..sync.inventory import compact, expand, mark_of, news, removed
 from ..sync.studies import Test
 from ..sync.versions import resource_state
 from ..tables import rows as tables
-from ..tables.schema import hints
+from ..tables.new_fields import NewFields
+from ..tables.schema import TABLES, hints
 from ..times import moment
 from ..videos.store import VideoStore
 from .downloads import Asked
@@ -39,6 +40,7 @@ from .issues import ISSUES, Issues, issue_columns
 from .per_session import Absent, Walk
 from .per_test import PerTest
 from .poll import Poll
+from .reading import readable
 from .visits import FIRST_PAGE, Visit, Visits
 
 Rows = Iterator[Any]
@@ -54,6 +56,7 @@ class Resources:
 
     def __init__(self, poll: Poll) -> None:
         self.poll = poll
+        self.fields = NewFields()
 
     def as_dlt(self) -> Sequence[DltResource]:
         """All resources; those that the settings do not name are there, but not selected."""
@@ -107,6 +110,7 @@ class Resources:
             workspace_id=workspace_id,
             session_count=visit.listing.total if visit else None,
             last_finish_time=moment(visit.listing.newest) if visit else None,
+            fields=self.fields,
         )
         if visit:
             visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
@@ -145,11 +149,12 @@ class Resources:
             if session.session_id in due or back or before not in (None, row):
                 known[session.session_id] = row
                 cursor.settled[session.session_id] = session.time
-                yield tables.session_row(test_id, session.summary)
+                yield tables.session_row(test_id, session.summary, fields=self.fields)
         for session_id in removed(known, listing, cursor.border):
             if session_id not in gone:
                 gone[session_id] = now
-                yield tables.session_row(test_id, expand(session_id, known[session_id]), removed_at=moment(now))
+                summary = expand(session_id, known[session_id])
+                yield tables.session_row(test_id, summary, moment(now), self.fields)
         cursor.finish(listing, now, visits.quiet_after)
         for session_id in known.keys() - cursor.settled.keys() if listing.complete else ():
             del known[session_id]
@@ -161,7 +166,7 @@ class Resources:
             key = "sessions", session.session_id
             if session.session_id in self.poll.wishes.session_ids and key not in self.poll.served:
                 self.poll.served.add(key)
-                yield tables.session_row(visit.test.test_id, session.summary)
+                yield tables.session_row(visit.test.test_id, session.summary, fields=self.fields)
 
     # -- one request per session ------------------------------------------------------
 
@@ -169,8 +174,9 @@ class Resources:
         """A row per session, with demographics, task groups and tasks as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            payload = self.poll.api.session_details(due.session_id)
-            row, unread = tables.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
+            payload, summary = self.poll.api.session_details(due.session_id), visit.summary(due)
+            with readable(f"the details of session {due.session_id}"):
+                row, unread = tables.detail_row(visit.test.test_id, summary, payload, _now(), self.fields)
             self.poll.tally.unread.update(unread)
             return row
 
@@ -180,15 +186,9 @@ class Resources:
         """A row per session that has a transcript, with its cues as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            vtt = self.poll.api.transcript(due.session_id)
-            chunk_chars = self.poll.settings.transcript_chunk_chars
-            try:
+            vtt, chunk_chars = self.poll.api.transcript(due.session_id), self.poll.settings.transcript_chunk_chars
+            with readable(f"the transcript of session {due.session_id}"):
                 return tables.transcript_row(visit.test.test_id, due.session_id, vtt, _now(), chunk_chars)
-            except ValueError as error:
-                raise UnreadableAnswer(
-                    f"The transcript of session {due.session_id} is no WebVTT ({error}). It is asked for again later.",
-                    200,
-                ) from None
 
         yield from self._each("transcripts", fetch, absent="waiting")
 
@@ -196,7 +196,9 @@ class Resources:
         """A row per clip; metadata only, since asking for a clip's file starts a render job."""
 
         def fetch(visit: Visit, due: Due) -> list[Row]:
-            return tables.clip_rows(visit.test.test_id, due.session_id, self.poll.api.clips(due.session_id))
+            payload = self.poll.api.clips(due.session_id)
+            with readable(f"the clips of session {due.session_id}"):
+                return tables.clip_rows(visit.test.test_id, due.session_id, payload, self.fields)
 
         yield from self._each("clips", fetch, absent="none")
 
@@ -245,8 +247,10 @@ class Resources:
         """A row per task group of an interaction test, when its score has changed."""
 
         def fetch(visit: Visit) -> list[Row]:
-            payload, now = self.poll.api.qx_scores(visit.test.test_id), self.poll.now()
-            rows = tables.qx_score_rows(visit.test.test_id, payload, cast("datetime", moment(now)))
+            test_id, now = visit.test.test_id, self.poll.now()
+            payload = self.poll.api.qx_scores(test_id)
+            with readable(f"the QXscores of test {test_id}"):
+                rows = tables.qx_score_rows(test_id, payload, cast("datetime", moment(now)), self.fields)
             return list(news(rows, visit.cursor.state.setdefault("marks", {}), now, self.poll.wishes.full))
 
         yield from self._per_test("qx_scores", fetch)
@@ -256,7 +260,9 @@ class Resources:
 
         def fetch(visit: Visit) -> list[Row]:
             test_id = visit.test.test_id
-            return tables.highlight_reel_rows(test_id, self.poll.api.highlight_reels(test_id))
+            payload = self.poll.api.highlight_reels(test_id)
+            with readable(f"the highlight reels of test {test_id}"):
+                return tables.highlight_reel_rows(test_id, payload, self.fields)
 
         yield from self._per_test("highlight_reels", fetch)
 
@@ -281,6 +287,10 @@ class Resources:
 
     def _state(self, name: str) -> dict[str, Any]:
         self.poll.join(name)
+        for table, schema in dlt.current.source_schema().tables.items():
+            if table in TABLES:
+                kinds = {name: column.get("data_type") for name, column in schema["columns"].items()}
+                self.fields.know(table, kinds)
         return resource_state(name)
 
     def _told(self, issues: Issues) -> Rows:

@@ -65,7 +65,7 @@ def parse(vtt: str) -> Transcript:
     try:
         captions = webvtt.from_string(vtt).captions
     except (MalformedFileError, MalformedCaptionError) as error:
-        raise ValueError("the transcript is no WebVTT: it does not start with WEBVTT") from error
+        raise ValueError("it is no WebVTT, which starts with WEBVTT") from error
     cues = tuple(cue for caption in captions for cue in _cues(caption))
     dropped = sum("-->" in line for line in vtt.splitlines()) - len(captions)
     return Transcript(cues, "\n".join(_lines(cues)), max(dropped, 0))
