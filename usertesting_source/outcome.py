@@ -32,6 +32,7 @@ class Tally:
         warnings: what to say once, in order.
         resting: tests not listed because they are quiet.
         unread: answers of a shape that is not known: task type, key names.
+        dropped_cues: by session, how many cues of its transcript could not be read.
 
     """
 
@@ -43,6 +44,7 @@ class Tally:
     warnings: dict[str, None] = field(default_factory=dict)
     resting: set[str] = field(default_factory=set)
     unread: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    dropped_cues: Counter[str] = field(default_factory=Counter)
 
     @property
     def left(self) -> int:

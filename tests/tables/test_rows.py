@@ -389,6 +389,8 @@ def test_a_transcript_row_has_cues_and_chunks_when_wanted() -> None:
         2,
     )
     assert row["cues"][0] == {"start_ms": 1000, "end_ms": 2000, "speaker": "Ann", "text": "Hi"}
+    assert row["dropped_cues"] == 0
+    assert tables.transcript_row(TEST, SESSION, f"{vtt}\n00:xx --> 00:05\nWell", NOW)["dropped_cues"] == 1
     assert "chunks" not in row
     assert tables.transcript_row(TEST, SESSION, vtt, NOW, 100)["chunks"] == [
         {"start_ms": 1000, "end_ms": 3000, "text": "Ann: Hi\nthere"}

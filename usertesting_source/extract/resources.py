@@ -188,7 +188,10 @@ class Resources:
         def fetch(visit: Visit, due: Due) -> Row:
             vtt, chunk_chars = self.poll.api.transcript(due.session_id), self.poll.settings.transcript_chunk_chars
             with readable(f"the transcript of session {due.session_id}"):
-                return tables.transcript_row(visit.test.test_id, due.session_id, vtt, _now(), chunk_chars)
+                row = tables.transcript_row(visit.test.test_id, due.session_id, vtt, _now(), chunk_chars)
+            if row["dropped_cues"]:
+                self.poll.tally.dropped_cues[due.session_id] = row["dropped_cues"]
+            return row
 
         yield from self._each("transcripts", fetch, absent="waiting")
 

@@ -200,18 +200,20 @@ def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: dateti
         ValueError: when `vtt` is no WebVTT.
 
     """
-    transcript = transcripts.parse(storable(vtt))
+    vtt = storable(vtt)
+    transcript = transcripts.parse(vtt)
     row: Row = {
         "session_id": session_id,
         "test_id": test_id,
-        "transcript_vtt": storable(vtt),
-        "transcript_plain_text": transcript.plain_text,
+        "transcript_vtt": vtt,
+        "transcript_plain_text": storable(transcript.plain_text),
         "cue_count": len(transcript.cues),
+        "dropped_cues": transcript.dropped,
         "extracted_at": extracted_at,
-        "cues": [cue._asdict() for cue in transcript.cues],
+        "cues": [storable(cue._asdict()) for cue in transcript.cues],
     }
     if chunk_chars > 0:
-        row["chunks"] = [chunk._asdict() for chunk in transcripts.chunks(transcript.cues, chunk_chars)]
+        row["chunks"] = [storable(chunk._asdict()) for chunk in transcripts.chunks(transcript.cues, chunk_chars)]
     return row
 
 

@@ -100,6 +100,7 @@ transcripts | GET /api/v2/sessionResults/{sessionId}/transcript | the transcript
     transcript_vtt           text      the WebVTT file as it came
     transcript_plain_text    text      the words alone, a line per cue
     cue_count                bigint    number of cues that could be read
+    dropped_cues             bigint    number of cues that could not be read; transcript_vtt has their words
     extracted_at             timestamp when this row was fetched
 
 transcripts__cues | GET /api/v2/sessionResults/{sessionId}/transcript | a cue of a transcript
