@@ -36,6 +36,7 @@ class Tally:
         found: sessions that were wanted by name: the test of each.
         served: resource, and session or test, of what was asked for already.
         forgotten: resources for which everything was made due again.
+        dropped_cues: by session, how many cues of its transcript could not be read.
 
     """
 
@@ -48,6 +49,7 @@ class Tally:
     resting: set[str] = field(default_factory=set)
     unlisted: set[str] = field(default_factory=set)
     unread: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    dropped_cues: Counter[str] = field(default_factory=Counter)
     found: dict[str, str] = field(default_factory=dict)
     served: set[tuple[str, str]] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)

@@ -62,6 +62,17 @@ def test_a_load_says_plan_and_result(run: Run) -> None:
     assert "Nothing new" in second.stdout
 
 
+def test_cues_that_could_not_be_read_are_told() -> None:
+    """How many of how many transcripts, and where the words are."""
+    good, bad = "00:01.000 --> 00:02.000\nHi", "00:xx.000 --> 00:02.000\nWell"
+    with SampleApi([simple_study(n=3, product_type="THINK_OUT_LOUD")], rate_limit=None) as api:
+        for session, blocks in zip(api.state.listing(api.test_ids[0]), ([good], [bad, good], [bad, bad]), strict=True):
+            api.change_session(session.session_id, transcript="\n\n".join(["WEBVTT", *blocks]))
+        result = CliRunner().invoke(main, (), env=environment(api))
+    assert result.exit_code == 0
+    assert "3 cues of 2 transcripts could not be read; the WebVTT is kept in transcript_vtt." in result.stdout
+
+
 BAD: dict[str, tuple[dict[str, str | None], str]] = {
     "no credentials": ({"CREDENTIALS__CLIENT_ID": None, "CREDENTIALS__CLIENT_SECRET": None}, "No credentials"),
     "half credentials": ({"CREDENTIALS__CLIENT_SECRET": None}, "client_secret` is not"),

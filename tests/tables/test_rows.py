@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usertesting_source.tables import rows as tables
-from usertesting_source.tables.payloads import extras, storable
+from usertesting_source.tables.payloads import as_json, storable
 from usertesting_source.tables.schema import TABLES, hints, nested_hints, propagation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -74,10 +74,11 @@ def test_a_session_is_a_row_with_real_times() -> None:
 
 
 def test_a_new_field_of_a_summary_is_passed_on() -> None:
-    """A field that the API adds lands under its own name; one that would take a column's place does not."""
+    """A field that the API adds lands under its own name; one that would take a column's place is kept beside."""
     row = tables.session_row(TEST, {**SUMMARY, "device": "PHONE", "test_id": "other", "_dlt_id": "x"})
     assert row["device"] == "PHONE"
     assert row["test_id"] == TEST
+    assert row["extra_json"] == {"test_id": "other", "_dlt_id": "x"}
     assert "_dlt_id" not in row
 
 
@@ -142,6 +143,41 @@ def test_a_task_without_a_response_is_a_row_of_nulls() -> None:
     )
 
 
+@pytest.mark.parametrize("response", ["said", ["a", "b"], 5])
+def test_a_response_that_is_no_object_is_the_answer(response: object) -> None:
+    """It can be nothing else, and is kept, and counts as answered."""
+    [task] = detail({"tasks": [{"type": "WRITTEN", "response": response}]})["tasks"]
+    assert task["answer_json"] == as_json(response)
+    assert task["answered"]
+
+
+def test_what_is_not_as_promised_is_kept() -> None:
+    """A value that its column cannot hold, and what is no object in a list of objects, are in extra_json."""
+    row = detail(
+        {
+            "sessionParticipant": {"participantId": "who", "demographicsInfo": "none"},
+            "taskGroups": {"g": 1},
+            "tasks": ["t", {"response": {"startTimeMs": "soon", "endTimeMs": 9, "skipped": "no"}}],
+        }
+    )
+    assert row["extra_json"] == {
+        "sessionParticipant": {"demographicsInfo": ["none"]},
+        "taskGroups": [{"g": 1}],
+        "tasks": ["t"],
+    }
+    [task] = row["tasks"]
+    assert (task["start_time_ms"], task["end_time_ms"], task["skipped"]) == (None, 9, None)
+    assert task["extra_json"] == {"response": {"startTimeMs": "soon", "skipped": "no"}}
+
+
+def test_new_parts_of_a_score_are_kept() -> None:
+    """A component that QXscores get one day is a column."""
+    item = {"components": {"behavioral": 1, "emotional": 2}, "values": {"trust": 3, "joy": [4]}}
+    [row] = tables.qx_score_rows(TEST, {"qxScores": [item]}, NOW)
+    assert (row["behavioral"], row["components__emotional"], row["trust"]) == (1.0, 2, 3.0)
+    assert row["extra_json"] == {"values": {"joy": [4]}}
+
+
 @pytest.mark.parametrize("task", [{"type": "SKIPPED"}, {"type": "NPS", "response": {"skipped": True}}])
 def test_skipped_tasks_of_both_generations_are_skipped(task: dict[str, Any]) -> None:
     """A task is skipped by its flag, or by the type of the older API."""
@@ -158,7 +194,7 @@ def test_fields_that_the_api_adds_land_everywhere() -> None:
             "tasks": [{"uuid": "t", "optional": True, "response": {"pace": 3, "answer": None}}],
         }
     )
-    assert (row["device"], row["session_participant"]) == ("PHONE", {"country": "NO"})
+    assert (row["device"], row["session_participant__country"]) == ("PHONE", "NO")
     assert row["task_groups"][0]["weight"] == 2
     assert (row["tasks"][0]["optional"], row["tasks"][0]["pace"]) == (True, 3)
 
@@ -181,6 +217,24 @@ def test_missing_parts_are_empty(payload: dict[str, Any]) -> None:
     row = detail(payload)
     assert (row["demographics"], row["task_groups"], row["tasks"]) == ([], [], [])
     assert row["session_id"] == SESSION
+
+
+@pytest.mark.parametrize("name", ["more", "tasks", "sessionParticipant"])
+def test_what_is_nested_without_end_is_refused(name: str) -> None:
+    """An array a hundred thousand levels deep raises a ValueError, and nothing else, in any row."""
+    endless: list[Any] = []
+    for _ in range(100_000):
+        endless = [endless]
+    for make in (
+        lambda: detail({name: endless}),
+        lambda: detail({"tasks": [{"response": {"answer": {"written": endless}}}]}),
+        lambda: tables.session_row(TEST, {**SUMMARY, name: endless}),
+        lambda: tables.clip_rows(TEST, SESSION, {"clips": [{"uuid": "c", name: endless}]}),
+        lambda: tables.qx_score_rows(TEST, {"qxScores": [{name: endless}]}, NOW),
+        lambda: tables.highlight_reel_rows(TEST, {"reels": [{"uuid": "r", name: endless}]}),
+    ):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            make()
 
 
 @pytest.mark.parametrize("payload", [None, [], "text", 3])
@@ -335,6 +389,8 @@ def test_a_transcript_row_has_cues_and_chunks_when_wanted() -> None:
         2,
     )
     assert row["cues"][0] == {"start_ms": 1000, "end_ms": 2000, "speaker": "Ann", "text": "Hi"}
+    assert row["dropped_cues"] == 0
+    assert tables.transcript_row(TEST, SESSION, f"{vtt}\n00:xx --> 00:05\nWell", NOW)["dropped_cues"] == 1
     assert "chunks" not in row
     assert tables.transcript_row(TEST, SESSION, vtt, NOW, 100)["chunks"] == [
         {"start_ms": 1000, "end_ms": 3000, "text": "Ann: Hi\nthere"}
@@ -379,7 +435,7 @@ def test_every_row_has_exactly_the_declared_columns() -> None:
     inherited = {"session_id", "participant_id"}
     for name, found in made.items():
         declared = {column.name for column in TABLES[name].columns}
-        assert found.keys() - children == declared - (inherited if "__" in name else set())
+        assert found.keys() - children == declared - {"extra_json"} - (inherited if "__" in name else set())
 
 
 def test_every_column_is_described_once() -> None:
@@ -422,13 +478,56 @@ def test_any_object_is_a_row_that_can_be_stored(payload: dict[str, Any]) -> None
         assert all(task[name] is None or isinstance(task[name], str) for name in ("task_uuid", "task_text"))
 
 
-@settings(max_examples=60)
-@given(st.dictionaries(st.text(max_size=6), st.integers(), max_size=4))
-def test_extra_fields_never_take_a_column_s_place(payload: dict[str, int]) -> None:
-    """No field is passed on that dlt would normalise to a column that is taken, or to one of its own."""
-    naming = dlt.Schema("any").naming
-    passed = {naming.normalize_path(key) for key in extras(payload, (), ("session_id", "a", "b")) if key.strip()}
-    assert passed.isdisjoint({"session_id", "a", "b", "_dlt_id"})
+_WORDS = st.text("abcdefgh", min_size=8, max_size=8)
+_WORDY = st.recursive(
+    st.none() | _WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _objects(*known: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with some of the `known` fields, holding anything, and others."""
+    return st.dictionaries(st.sampled_from(known) | st.text(max_size=9), _WORDY, max_size=6)
+
+
+def _holding(known: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({known: inner | _WORDY})
+
+
+_RESPONSES = _objects("startTimeMs", "endTimeMs", "skipped", "answer", "pace")
+_DETAILS = st.builds(
+    lambda *parts: {key: value for part in parts for key, value in part.items() if key != "sessionId"},
+    _objects("audienceId", "testPlanId", "testId", "extraJson", "new_field", "newField", "demographics"),
+    _holding("sessionParticipant", _objects("participantId", "country", "sessionId")),
+    _holding("taskGroups", st.lists(_objects("uuid", "type", "response") | _WORDY, max_size=2)),
+    _holding(
+        "tasks",
+        st.lists(
+            st.builds(lambda a, b: {**a, **b}, _objects("uuid", "type", "text"), _holding("response", _RESPONSES))
+            | _WORDY,
+            max_size=2,
+        ),
+    ),
+)
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _words(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+@settings(max_examples=300)
+@given(_DETAILS)
+def test_nothing_is_lost(payload: dict[str, Any]) -> None:
+    """Whatever the details of a session hold, and wherever: each word of it is somewhere in the row."""
+    landed = json.dumps(detail(payload), default=str)
+    assert [word for word in _words(payload) if word not in landed] == []
 
 
 @dlt.source(name="tables")
@@ -436,7 +535,9 @@ def source() -> Iterator[DltResource]:
     schema = dlt.current.source_schema()
     schema.data_item_normalizer.update_normalizer_config(schema, propagation())
     rows = {
-        "session_details": [detail({**DETAILS, "device": {"os": "any"}})],
+        "session_details": [
+            detail({**DETAILS, "device": "any", "sessionParticipant": {"participantId": "who", "os": "x"}})
+        ],
         "transcripts": [tables.transcript_row(TEST, SESSION, "WEBVTT\n\n00:01.000 --> 00:02.000\nHi", NOW)],
     }
     for name, data in rows.items():
@@ -479,7 +580,7 @@ def test_dlt_creates_every_declared_column(tmp_path: Path) -> None:
         if table.name in loaded
     }
     assert declared.items() <= found.items()
-    assert found["session_details", "device__os"] == "VARCHAR"
+    assert found["session_details", "device"] == found["session_details", "session_participant__os"] == "VARCHAR"
     assert ids == [(SESSION, "who", "t-2")] * 2
     assert sorted(answers or [], key=str) == [(SESSION, "who", "OBJECT"), (SESSION, "who", None)]
     assert cues == [(SESSION, "Hi")]

@@ -15,7 +15,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from tests.support.fake_slack import FakeSlack
-from tests.support.odd import ANY_JSON, odd_answers
+from tests.support.odd import ANY_JSON, odd_answers, odd_sessions
 from usertesting_source import drop_views, load
 from usertesting_source.alerts.config import read_settings
 from usertesting_source.alerts.ledger import PIPELINE
@@ -102,3 +102,19 @@ def test_json_columns_hold_what_came_on_postgres(source_of: Any, postgres: Any, 
         sql = f"select answer_json::text from session_details__tasks where session_id = '{odd}' order by task_number"
         landed = [None if text is None else json.loads(text) for (text,) in query(pipeline, sql)]
         assert landed == ANY_JSON
+
+
+def test_odd_sessions_are_loaded_beside_good_ones_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:
+    """However many names they invent, run after run, no table comes near the 1,600 columns of Postgres."""
+    with SampleApi([simple_study(n=3)], rate_limit=None) as api:
+        pipeline = postgres("odd")
+        for about in ("one", "two", "three"):
+            for details in odd_sessions(about).values():
+                api.add_session(api.test_ids[0], details=details)
+            assert load(pipeline, source_of(api, resources=["session_details"])).exit_code == 0
+        listed = len(list(api.state.listing(api.test_ids[0])))
+        assert query(pipeline, "select count(*) from session_details") == [(listed,)]
+        sql = "select table_name from information_schema.columns where table_schema = 'odd' group by 1"
+        assert query(pipeline, f"{sql} having count(*) > 99") == []
+        kept = "select count(*) from session_details where extra_json::text like '%innermost%'"
+        assert query(pipeline, kept) == [(3,)]

@@ -116,6 +116,9 @@ class Screen(Watcher):
             self._lines(
                 "Note", [f"Answers of a shape that is not known yet are kept in answer_json alone: {kinds}"], "yellow"
             )
+        if dropped := summary.tally.dropped_cues:
+            cues = f"{_plural(dropped.total(), 'cue')} of {_plural(len(dropped), 'transcript')}"
+            self._lines("Note", [f"{cues} could not be read; the WebVTT is kept in transcript_vtt."], "yellow")
 
     def _lines(self, word: str, lines: list[str], style: str) -> None:
         for line in lines[:SHOWN]:

@@ -10,6 +10,8 @@ from ..config import EVERY_WORKSPACE, Settings
 from ..errors import ApiError, ApiUnavailable, NotFound
 from ..sync.again import HOUR
 from ..sync.studies import Test
+from ..tables.payloads import storable
+from .reading import readable
 
 REDISCOVER_MS = HOUR
 
@@ -73,7 +75,9 @@ class Discovery:
         for study in self._api().studies(workspace_id):
             test_id = study.get("uuid")
             if isinstance(test_id, str) and test_id:
-                yield Test(test_id.lower(), study, workspace_id)
+                with readable(f"workspace {workspace_id}"):
+                    kept = storable(study)
+                yield Test(test_id.lower(), kept, workspace_id)
 
     def _workspaces(self) -> list[str]:
         wanted = self._settings.workspace_ids

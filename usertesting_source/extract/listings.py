@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..api.client import ResultsApi
 from ..config import Settings
 from ..errors import ApiError
-from ..sync.listing import Listing, ListingReader
+from ..sync.listing import Listing, ListingReader, Page
+from ..tables.payloads import storable
+from .reading import readable
 
 STALE_LISTING_S = 600.0
 FAILED_LISTING_S = 240.0
@@ -77,11 +80,16 @@ class Listings:
     def _reader(self, test_id: str) -> ListingReader:
         known = self._readers.get(test_id)
         if known is None or time.monotonic() - known[0] > self._stale_s:
-            api = self._api()
-            reader = ListingReader(lambda offset, limit: api.session_page(test_id, offset, limit))
+            reader = ListingReader(lambda offset, limit: self._page(test_id, offset, limit))
             self._readers[test_id] = known = (time.monotonic(), reader)
             self._errors.pop(test_id, None)
         return known[1]
+
+    def _page(self, test_id: str, offset: int, limit: int) -> Page:
+        """A page of a listing, of which the state may keep any part."""
+        page = self._api().session_page(test_id, offset, limit)
+        with readable(f"the sessions of test {test_id}"):
+            return replace(page, rows=storable(page.rows))
 
     @property
     def _stale_s(self) -> float:

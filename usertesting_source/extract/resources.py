@@ -25,13 +25,14 @@ import dlt
 from dlt.extract import DltResource
 
 from ..config import ALL_RESOURCES
-from ..errors import ApiError, UnreadableAnswer
+from ..errors import ApiError
 from ..sync import inventory
 from ..sync.again import Due
 from ..sync.listing import mark_of
 from ..sync.state import ResourceState
 from ..sync.studies import Test
 from ..tables import rows, schema
+from ..tables.new_fields import NewFields
 from ..times import moment
 from ..videos.store import VideoStore
 from .downloads import Asked
@@ -39,6 +40,7 @@ from .issues import ISSUES, Issues, issue_columns
 from .per_session import Absent, PerSession
 from .per_test import PerTest
 from .poll import Poll
+from .reading import readable
 from .visits import FIRST_PAGE, Visit, Visits
 
 Rows = Iterator[Any]
@@ -54,6 +56,7 @@ class Resources:
 
     def __init__(self, poll: Poll) -> None:
         self.poll = poll
+        self.fields = NewFields()
 
     def as_dlt(self) -> Sequence[DltResource]:
         """All resources; those that the settings do not name are there, but not selected."""
@@ -107,6 +110,7 @@ class Resources:
             workspace_id=workspace_id,
             session_count=visit.listing.total if visit else None,
             last_finish_time=moment(visit.listing.newest) if visit else None,
+            fields=self.fields,
         )
         if visit:
             visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
@@ -140,7 +144,7 @@ class Resources:
         for change in changes:
             removed_at = moment(change.removed_at)
             if change.summary is not None:
-                yield rows.session_row(test_id, change.summary, removed_at, mark_of(change.summary))
+                yield rows.session_row(test_id, change.summary, removed_at, self.fields, mark_of(change.summary))
             elif row := self.poll.known.row("sessions", change.session_id):
                 yield {**row, "removed_at": removed_at}
         if len(changes) == most:
@@ -156,7 +160,7 @@ class Resources:
             key = "sessions", session.session_id
             if session.session_id in self.poll.wishes.session_ids and key not in self.poll.tally.served:
                 self.poll.tally.served.add(key)
-                yield rows.session_row(visit.test.test_id, session.summary, listing_mark=session.mark)
+                yield rows.session_row(visit.test.test_id, session.summary, None, self.fields, session.mark)
 
     # -- one request per session ------------------------------------------------------
 
@@ -164,9 +168,10 @@ class Resources:
         """A row per session, with demographics, task groups and tasks as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            payload = self.poll.api.session_details(due.session_id)
-            summary = visit.summary(due)
-            row, unread = rows.detail_row(visit.test.test_id, summary, payload, _now(), mark_of(summary))
+            payload, summary = self.poll.api.session_details(due.session_id), visit.summary(due)
+            test_id, mark = visit.test.test_id, mark_of(summary)
+            with readable(f"the details of session {due.session_id}"):
+                row, unread = rows.detail_row(test_id, summary, payload, _now(), self.fields, mark)
             self.poll.tally.unread.update(unread)
             return row
 
@@ -176,17 +181,13 @@ class Resources:
         """A row per session that has a transcript, with its cues as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            vtt = self.poll.api.transcript(due.session_id)
-            chunk_chars = self.poll.settings.transcript_chunk_chars
-            try:
-                return rows.transcript_row(
-                    visit.test.test_id, due.session_id, vtt, _now(), chunk_chars, visit.finish_time(due)
-                )
-            except ValueError as error:
-                raise UnreadableAnswer(
-                    f"The transcript of session {due.session_id} is no WebVTT ({error}). It is asked for again later.",
-                    200,
-                ) from None
+            vtt, chunk_chars = self.poll.api.transcript(due.session_id), self.poll.settings.transcript_chunk_chars
+            test_id, finished = visit.test.test_id, visit.finish_time(due)
+            with readable(f"the transcript of session {due.session_id}"):
+                row = rows.transcript_row(test_id, due.session_id, vtt, _now(), chunk_chars, finished)
+            if row["dropped_cues"]:
+                self.poll.tally.dropped_cues[due.session_id] = row["dropped_cues"]
+            return row
 
         yield from self._each("transcripts", fetch, absent="waiting")
 
@@ -194,8 +195,9 @@ class Resources:
         """A row per clip; metadata only, since asking for a clip's file starts a render job."""
 
         def fetch(visit: Visit, due: Due) -> list[Row]:
-            clips = self.poll.api.clips(due.session_id)
-            return rows.clip_rows(visit.test.test_id, due.session_id, clips, visit.finish_time(due))
+            payload, finished = self.poll.api.clips(due.session_id), visit.finish_time(due)
+            with readable(f"the clips of session {due.session_id}"):
+                return rows.clip_rows(visit.test.test_id, due.session_id, payload, self.fields, finished)
 
         yield from self._each("clips", fetch, absent="none")
 
@@ -244,8 +246,10 @@ class Resources:
         """A row per task group of an interaction test, when its score has changed."""
 
         def fetch(visit: Visit) -> list[Row]:
-            payload, now = self.poll.api.qx_scores(visit.test.test_id), self.poll.now()
-            scores = rows.qx_score_rows(visit.test.test_id, payload, cast("datetime", moment(now)))
+            test_id, now = visit.test.test_id, self.poll.now()
+            payload = self.poll.api.qx_scores(test_id)
+            with readable(f"the QXscores of test {test_id}"):
+                scores = rows.qx_score_rows(test_id, payload, cast("datetime", moment(now)), self.fields)
             return list(inventory.new_scores(scores, visit.state.score_marks, now, self.poll.wishes.full))
 
         yield from self._per_test("qx_scores", fetch)
@@ -255,7 +259,9 @@ class Resources:
 
         def fetch(visit: Visit) -> list[Row]:
             test_id = visit.test.test_id
-            return rows.highlight_reel_rows(test_id, self.poll.api.highlight_reels(test_id))
+            payload = self.poll.api.highlight_reels(test_id)
+            with readable(f"the highlight reels of test {test_id}"):
+                return rows.highlight_reel_rows(test_id, payload, self.fields)
 
         yield from self._per_test("highlight_reels", fetch)
 
@@ -280,6 +286,10 @@ class Resources:
 
     def _state(self, name: str) -> ResourceState:
         self.poll.join(name)
+        for known, table in dlt.current.source_schema().tables.items():
+            if known in schema.TABLES:
+                kinds = {column: hint.get("data_type") for column, hint in table["columns"].items()}
+                self.fields.know(known, kinds)
         return ResourceState(dlt.current.resource_state(name))
 
     def _told(self, issues: Issues) -> Rows:

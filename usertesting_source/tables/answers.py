@@ -39,10 +39,10 @@ _SCALES = vocabulary(
     steps upper_bound"""
 )
 _DOORS = vocabulary("answer response value result selection selected rating data")
-_METADATA = frozenset(_SCALES) | frozenset(
+METADATA = frozenset(_SCALES) | frozenset(
     vocabulary(
         """multi_select randomized_options max_limit prototype_url figma_prototype_title
-        figma_prototype_display_setting type kind case id uuid min scale_min min_value
+        figma_prototype_display_setting type typename kind oneof_kind case id uuid min scale_min min_value
         options choices columns"""
     )
 )
@@ -95,7 +95,10 @@ def read_answer(task_type: str | None, response: dict[str, Any] | None) -> Answe
         return Answer(kind=kind, shape=shape)
     if kind == "multiple":
         return Answer(answered=True, kind=kind, understood=False, shape=shape)
-    return replace(_read(kind, content), kind=kind, shape=shape)
+    read = _read(kind, content)
+    # a key beside the kind, or one that differs by its case alone, may hold the answer
+    answered = read.answered or _holds_something(answer)
+    return replace(read, kind=kind, shape=shape, answered=answered, understood=read.understood or not answered)
 
 
 def _branch(answer: object, task_type: str | None) -> tuple[str | None, Any]:
@@ -113,30 +116,30 @@ def _branch(answer: object, task_type: str | None) -> tuple[str | None, Any]:
 
 def _is_branch(name: str, value: object) -> bool:
     """Whether a property is a kind: one we know, or an object that is no known part of an answer."""
-    new = isinstance(value, (dict, list)) and name not in _SLOTS and name not in _METADATA
+    new = isinstance(value, (dict, list)) and name not in _SLOTS and name not in METADATA
     return name in _KINDS or new
 
 
 def _read(kind: str | None, content: object) -> Answer:
+    """What can be read; `understood` when there is what its kind is about, `answered` also when there is more."""
     read = _readings(kind, content)
     if kind in _SAID:
-        found = read.text is not None
+        understood = read.text is not None
     elif kind in _CHOSEN:
-        found = read.options != ()
+        understood = read.options != ()
     elif kind in _RATED:
-        found = read.number is not None
+        understood = read.number is not None
     elif kind in _NAVIGATED:
-        found = read.success is not None
+        understood = read.success is not None
     else:
-        found = read != Answer()
-    answered = found or _holds_something(content)
-    return replace(read, answered=answered, understood=found or not answered)
+        understood = read != Answer()
+    return replace(read, answered=read.answered or understood, understood=understood)
 
 
 def _readings(kind: str | None, content: object) -> Answer:
     if kind in _CHOSEN:
-        options = choices.read(kind, content)
-        return Answer(options=options, text=_in_words(options, with_values=kind == "matrix"))
+        options, came = choices.read(kind, content)
+        return Answer(answered=came, options=options, text=_in_words(options, with_values=kind == "matrix"))
     if kind in _SAID:
         return Answer(text=_text(content, _TEXTS))
     if kind in _NAVIGATED:
@@ -147,7 +150,7 @@ def _readings(kind: str | None, content: object) -> Answer:
     if kind == "rating_scale":
         return _rating(content, _LABELS)
     read = replace(_rating(content, _TEXTS), success=_explicit_success(content))
-    options = choices.read(kind, content)
+    options = choices.read(kind, content).options
     return replace(read, options=options, text=_in_words(options)) if options else read
 
 
@@ -267,11 +270,11 @@ def _first_string(item: object, tried: tuple[str, ...]) -> str:
 
 
 def _holds_something(content: object, depth: int = 0) -> bool:
-    """Whether an answer that could not be read holds more than settings and empty places."""
-    if isinstance(content, dict) and depth < 4:
-        parts = [value for name, value in fields(content).items() if name not in _METADATA]
+    """Whether an answer holds more than settings and empty places."""
+    if isinstance(content, dict) and depth < 5:
+        parts = [value for name, value in content.items() if snake(name) not in METADATA]
         return any(_holds_something(part, depth + 1) for part in parts)
-    if isinstance(content, list) and depth < 4:
+    if isinstance(content, list) and depth < 5:
         return any(_holds_something(part, depth + 1) for part in content)
     return content.strip() != "" if isinstance(content, str) else content not in (None, {}, [])
 

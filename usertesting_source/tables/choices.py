@@ -51,22 +51,30 @@ _ROW_VALUES = vocabulary(
     selected value values rating score answer response selection choice option column_id option_id"""
 )
 
+
+class Choice(NamedTuple):
+    """What was chosen, as far as it can be read; `came`: something was, whether it can be read or not."""
+
+    options: tuple[Option, ...]
+    came: bool = False
+
+
 SLOTS = frozenset(_SELECTED + _GIVEN + _OFFERED + _RANKED + _CELLS + _COLUMNS)
 _HOLDERS = frozenset(name for name in SLOTS if name.endswith("s")) | {"ranking", "matrix"}
 
 
-def read(kind: str | None, content: object) -> tuple[Option, ...]:
+def read(kind: str | None, content: object) -> Choice:
     """What was chosen in the answer `content` of this `kind`; nothing when that cannot be told."""
     if kind == "matrix":
-        return tuple(_matrix(content))
+        return Choice(tuple(_matrix(content)))
     if kind == "rank_order":
-        return tuple(_ranking(content))
+        return _ranking(content)
     tried = _SELECTED + _GIVEN if kind == "multiple_choice" else _SELECTED
     chosen, beside = _slot(content, tried)
     if chosen is None and (kind == "multiple_choice" or _flagged(_first(beside, _OFFERED))):
         chosen = _taken_from_offer(beside)
-    labels = _labels_by_id(beside, _OFFERED)
-    return tuple(_numbered(_option(item, labels) for item in _listed(chosen)))
+    labels, listed = _labels_by_id(beside, _OFFERED), _listed(chosen)
+    return Choice(tuple(_numbered(_option(item, labels) for item in listed)), came=_holds_any(listed))
 
 
 def fields(value: object) -> _Fields:
@@ -170,14 +178,19 @@ def _numbered(found: Iterable[tuple[str | None, str | None]]) -> Iterator[Option
     return (Option(position, label, value) for position, (label, value) in enumerate(named, start=1))
 
 
-def _ranking(content: object) -> Iterator[Option]:
+def _ranking(content: object) -> Choice:
     chosen, beside = _slot(content, _RANKED + _SELECTED + _GIVEN)
     if chosen is None:
-        chosen = _with_ranks(_first(beside, _OFFERED)) or _pairs(content)
+        # all that is offered is ranked, so what stands there is the ranking, in its order where no ranks are given
+        chosen = _pairs(content) or _ranked(_first(beside, _OFFERED))
     labels = _labels_by_id(beside, _OFFERED)
-    chosen = _pairs(chosen) or _listed(chosen)
-    named = [(_rank(item), *_option(item, labels)) for item in chosen]
-    named = [entry for entry in named if entry[1] or entry[2]]
+    listed = _pairs(chosen) or _listed(chosen)
+    named = [(_rank(item), *_option(item, labels)) for item in listed]
+    return Choice(tuple(_by_rank([entry for entry in named if entry[1] or entry[2]])), came=_holds_any(listed))
+
+
+def _by_rank(named: list[tuple[int | None, str | None, str | None]]) -> Iterator[Option]:
+    """Options from 1 in the order of their ranks; in the order that they came when the ranks are not clear."""
     ranks = [rank for rank, _, _ in named if rank is not None]
     if len(set(ranks)) != len(named):
         return _numbered((label, value) for _, label, value in named)
@@ -186,10 +199,13 @@ def _ranking(content: object) -> Iterator[Option]:
     return iter(sorted(ranked, key=lambda option: option.position))
 
 
-def _with_ranks(offered: object) -> list[Any] | None:
-    """Offered options, if each says which rank it was given."""
-    listed = items(offered)
-    return listed if listed and all(_rank(item) is not None for item in listed) else None
+def _ranked(offered: object) -> object:
+    """Of options the ones that were given a rank, if any were."""
+    return [item for item in items(offered) if _rank(item) is not None] or offered
+
+
+def _holds_any(listed: Iterable[object]) -> bool:
+    return any(item not in (None, "", {}, []) for item in listed)
 
 
 def _rank(item: object) -> int | None:
