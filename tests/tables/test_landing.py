@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ def test_an_odd_line_of_a_listing_is_loaded_like_any_other(tmp_path: Path, monke
             assert lab.load().exit_code == 0
         assert lab.ids("sessions") == lab.ids("session_details") == all_ids(api)
         for session_id, line in lines.items():
-            landed = str(lab.query(f"select * from sessions where session_id = '{session_id}'")).lower()
+            [row] = lab.query(f"select * from sessions where session_id = '{session_id}'")
+            landed = " ".join(f"{v:%Y-%m-%dT%H:%M:%SZ}" if isinstance(v, datetime) else str(v) for v in row).lower()
             assert not [text for text in texts(line) if text not in landed]
         gone = study.sessions[2].session_id
         assert "nest" in lines[gone]

@@ -70,6 +70,7 @@ def test_a_session_is_a_row_with_real_times() -> None:
         "finish_time": datetime(2026, 2, 28, 9, 12, 30, tzinfo=timezone.utc),
         "audience_id": None,
         "removed_at": None,
+        "listing_mark": None,
     }
 
 

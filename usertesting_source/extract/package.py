@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 COMMIT_S = 120.0
 LISTED = 200
+GRACE_S = 5.0  # most videos are there by then, and need no package of their own
 
 
 class Package:
@@ -26,6 +29,20 @@ class Package:
         self.finished: set[str] = set()
         self._asked: Counter[str] = Counter()
         self._holds_rows_since: float | None = None
+        self._running: set[str] = set()
+        self._ended: set[str] = set()
+        self._last_end = time.monotonic()
+
+    @contextmanager
+    def fills(self, resource: str) -> Iterator[None]:
+        """So long a resource runs."""
+        self._running.add(resource)
+        try:
+            yield
+        finally:
+            self._running.discard(resource)
+            self._ended.add(resource)
+            self._last_end = time.monotonic()
 
     def asked(self, resource: str, items: int = 1) -> None:
         """A resource has asked the API, or found so much in a listing."""
@@ -47,9 +64,23 @@ class Package:
             return self.room_for_listed == 0
         return self.chunk is not None and self._asked[resource] >= self.chunk
 
-    def takes(self, items: int) -> bool:
-        """Whether there is room for one more beside so many items."""
-        return self.chunk is None or items < self.chunk
+    def is_left_to(self, resource: str) -> bool:
+        """Whether the resource is the only one that still runs."""
+        return self._running <= {resource}
+
+    def is_kept_open_by(self, resource: str) -> bool:
+        """
+        Whether one resource alone, which waits for something, keeps it from being committed for too long.
+
+        At once, when others have more to do than fitted in; after a moment, when they have finished and loaded
+        something; and now and then anyway, since there may be news for them.
+        """
+        if self.chunk is None or not self.is_left_to(resource):
+            return False
+        if self._ended - self.finished:
+            return True
+        patience = GRACE_S if self._asked.keys() - {resource} else COMMIT_S
+        return time.monotonic() - self._last_end >= patience
 
     @property
     def is_due(self) -> bool:

@@ -58,7 +58,19 @@ class PerSession:
                 yield from self._serve(visit, batch)
         for visit in backlog:
             yield from self._serve(visit, self._batch(visit))
-        self.visits.finish()
+
+    def finish(self) -> None:
+        """All that was due is handed out, and the resource has come to its end, unless something is still out."""
+        if not self._out:
+            self.visits.finish()
+
+    def take_up(self, visit: Visit, due: Due) -> Visit:
+        """A session that an earlier load package handed out and did not see the end of: it is out in this one too."""
+        self._out.add(due.session_id)
+        visit = self.visits.revisit(visit)
+        if _is_unsure(visit):
+            self.visits.cut()
+        return visit
 
     def _batch(self, visit: Visit) -> list[Due]:
         """What to ask of one test now, in order."""
@@ -89,8 +101,8 @@ class PerSession:
                     return
                 self._out.add(due.session_id)
                 yield visit, due
-            if visit.probes and self._out:
-                self.visits.cut()  # what these show is not known yet
+            if self._out and _is_unsure(visit):
+                self.visits.cut()
                 return
             batch = self._batch(visit) if visit.probes else []
         if not self._poll.wishes.session_ids:
@@ -185,6 +197,11 @@ class PerSession:
             attempts=(before["tries"] if before else 0) + 1,
             since=before["since"] if before else None,
         )
+
+
+def _is_unsure(visit: Visit) -> bool:
+    """Whether nobody knows yet if the test has what is asked for: what is on its way will show what is due."""
+    return visit.probes and not visit.state.has_some
 
 
 def _why(visit: Visit, due: Due) -> str | None:

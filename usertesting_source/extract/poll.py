@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ..api.client import ResultsApi, connect
 from ..api.clock import Clock
@@ -20,6 +21,7 @@ from ..outcome import Tally, Watcher, Wishes
 from ..stop import Stop
 from ..sync.outage import Outage
 from ..sync.studies import Test
+from ..videos.store import Downloads, VideoStore
 from .discovery import Discovery
 from .known import Known, Reader
 from .listings import STALE_LISTING_S, Listings
@@ -52,6 +54,7 @@ class Poll:
         self._default_reader = reader
         self._api: ResultsApi | None = None
         self._discovery = Discovery(settings, lambda: self.api, self.now)
+        self._downloads: Downloads[Any] | None = None
         self._lock = threading.RLock()  # resources may run in threads of their own
         self.release()
 
@@ -77,6 +80,7 @@ class Poll:
             max_age_s: a listing older than this is read again.
 
         """
+        self._end_downloads()
         self.wishes = wishes or Wishes()
         self.tally = Tally()
         self.error: UserTestingError | None = None
@@ -93,12 +97,15 @@ class Poll:
         self._discovery.refresh()
         self.tally.unlisted.clear()
 
-    def join(self, resource: str) -> None:
-        """A resource starts to run: when it has run before, and nobody holds the poll, that is a new poll."""
+    @contextmanager
+    def run(self, resource: str) -> Iterator[None]:
+        """So long a resource runs; when it has run before, and nobody holds the poll, that is a new poll."""
         with self._lock:
             if not self._is_held and resource in self._started:
                 self.begin()
             self._started.add(resource)
+        with self.package.fills(resource):
+            yield
 
     @property
     def chunk(self) -> int:
@@ -129,6 +136,24 @@ class Poll:
         """Requests sent to the API so far, over all polls of this source."""
         return self._api.requests_sent if self._api else 0
 
+    @property
+    def downloads(self) -> Downloads[Any]:
+        """The downloads of videos; they outlive the load package that began them, and end with the poll."""
+        if self._downloads is None:
+            url, concurrency = self.settings.video_bucket_url or "", self.settings.video_concurrency
+            self._downloads = Downloads(VideoStore(url, concurrency, stop=lambda: self.is_ended))
+        return self._downloads
+
+    def leave_downloads(self) -> None:
+        """No more are taken in now: those on their way are for the next load package, or end if nobody fills one."""
+        if not self._is_held:
+            self._end_downloads()
+
+    def _end_downloads(self) -> None:
+        if self._downloads is not None:
+            self._downloads.close()
+            self._downloads = None
+
     def tests(self) -> list[Test]:
         """The tests to load, see `Discovery.tests`."""
         return self._discovery.tests(self.fail)
@@ -136,9 +161,14 @@ class Poll:
     # -- when to end -----------------------------------------------------------------
 
     @property
+    def is_ended(self) -> bool:
+        """Whether nothing more is to be begun at all: a stop, or an error."""
+        return self.stop.asked or self.error is not None
+
+    @property
     def ends(self) -> bool:
-        """Whether resources should end now: a stop, an error, or a package that is to be committed."""
-        return self.stop.asked or self.error is not None or self.package.is_due
+        """Whether resources should end now: the poll has ended, or the load package is to be committed."""
+        return self.is_ended or self.package.is_due
 
     @contextmanager
     def guard(self) -> Iterator[None]:

@@ -34,8 +34,7 @@ from ..sync.studies import Test
 from ..tables import rows, schema
 from ..tables.new_fields import NewFields
 from ..times import moment
-from ..videos.store import VideoStore
-from .downloads import Asked
+from .downloads import Videos
 from .issues import ISSUES, Issues, issue_columns
 from .per_session import Absent, PerSession
 from .per_test import PerTest
@@ -64,7 +63,8 @@ class Resources:
 
     def _resource(self, name: str, method: Callable[[], Rows]) -> DltResource:
         def generate() -> Rows:  # dlt wants a plain generator function
-            yield from method()
+            with self.poll.run(name):
+                yield from method()
 
         resource: DltResource = dlt.resource(
             generate,
@@ -207,6 +207,7 @@ class Resources:
         for turn in walk.due():
             yield from self._told(walk.visits.issues)
             yield self._answer(walk, fetch, *turn) if turn else None
+        walk.finish()
         yield from self._told(walk.visits.issues)
 
     def _answer(self, walk: PerSession, fetch: Fetch, visit: Visit, due: Due) -> Row | list[Row] | None:
@@ -224,21 +225,13 @@ class Resources:
     def session_videos(self) -> Rows:
         """A row per video, once it is stored completely; several are downloaded at a time."""
         walk = PerSession(self.poll, "session_videos", self._state("session_videos"), "waiting")
-        settings, asked = self.poll.settings, Asked(walk, self.poll)
-        store = VideoStore(
-            settings.video_bucket_url or "", settings.video_concurrency, stop=lambda: self.poll.stop.asked
-        )
-        results = store.download_all(asked.jobs())
-        while self.poll.error is None:
-            result = None
-            with self.poll.guard():
-                try:
-                    result = next(results)
-                except StopIteration:
-                    break
+        try:
+            for row in Videos(walk, self.poll).rows():
+                yield row
+                yield from self._told(walk.visits.issues)
             yield from self._told(walk.visits.issues)
-            yield asked.settle(*result) if result else None
-        yield from self._told(walk.visits.issues)
+        finally:
+            self.poll.leave_downloads()
 
     # -- one request per test -----------------------------------------------------------
 
@@ -285,7 +278,6 @@ class Resources:
     # -- common to all ----------------------------------------------------------------------
 
     def _state(self, name: str) -> ResourceState:
-        self.poll.join(name)
         for known, table in dlt.current.source_schema().tables.items():
             if known in schema.TABLES:
                 kinds = {column: hint.get("data_type") for column, hint in table["columns"].items()}

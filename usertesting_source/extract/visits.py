@@ -8,7 +8,7 @@ What is common to all resources: those that live on the listings alone, those th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -180,6 +180,12 @@ class Visits:
             return None
         cursor.look(listing, now)
         return Visit(test, cursor, listing, probes=has is None)
+
+    def revisit(self, visit: Visit) -> Visit:
+        """A visit of an earlier load package, with the state of this one: dlt gives each package its own copy."""
+        cursor = self.cursor(visit.test)
+        cursor.look(visit.listing, self.poll.now())
+        return replace(visit, cursor=cursor)
 
     def rests(self, test: Test) -> bool:
         """Whether a test is not listed now: it has been quiet for long, or could not be listed a short while ago."""

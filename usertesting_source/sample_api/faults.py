@@ -63,6 +63,7 @@ class Faults:
         media_expired: signed URLs have expired when they are handed out.
         media_cut: so many downloads break off at half.
         media_down: so many downloads are answered with 503.
+        media_rate: sessions whose videos trickle, at so many bytes a second; those under way hurry once it is cleared.
         repeat_workspace_page: a workspace's page is page one whatever cursor is sent.
         on_request: called before each request is answered, in the server's thread.
 
@@ -86,6 +87,7 @@ class Faults:
     media_expired: bool = False
     media_cut: float = 0
     media_down: float = 0
+    media_rate: dict[str, float] = field(default_factory=dict)
     repeat_workspace_page: bool = False
     on_request: Callable[[Request], object] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
