@@ -13,15 +13,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ..scrub import without_signatures
+
 _LARGEST = 2**63 - 1
 _DEEPEST = 60  # dlt's JSON encoder gives up at 254 levels
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NUMERAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
-_SIGNED_QUERY = re.compile(
-    r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*?\b(?:X-Amz-\w+|X-Goog-\w+|Signature|Key-Pair-Id|sig)=[^\s\"'<>]*",
-    re.IGNORECASE,
-)
 
 
 def names(words: str) -> tuple[str, ...]:
@@ -109,7 +107,7 @@ def storable(value: Any, depth: int = 0) -> Any:
 
 
 def _storable_text(value: str) -> str:
-    return _SIGNED_QUERY.sub(r"\1", _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))
+    return without_signatures(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))
 
 
 def extras(payload: Mapping[str, Any], known: Collection[str], taken: Collection[str]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>]*)>")
-_TAG = re.compile(r"</?(?:[a-z]+|\d[\d:.]*)(?:[.\s][^>]*)?>", re.IGNORECASE)
+# What may follow an opening bracket ends at the next one, so that a text full of them is read once.
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
+_TAG = re.compile(r"</?(?:[a-z]+|\d[\d:]*)(?:[.\s][^<>]*)?>", re.IGNORECASE)
 
 
 class Cue(NamedTuple):
