@@ -157,6 +157,14 @@ def test_credentials_can_be_one_variable(env: Callable[..., None], text: str) ->
     assert built().credentials.access_token == "abc"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \t"])
+def test_credentials_may_end_in_a_line_break(env: Callable[..., None], end: str) -> None:
+    """Files and environment variables often do."""
+    env(credentials__client_id=f"cid{end}", credentials__client_secret=f"{SECRET}{end}")
+    env(credentials__access_token=f"abc{end}")
+    assert built()
+
+
 def test_videos_are_loaded_once_there_is_a_place_for_them(env: Callable[..., None]) -> None:
     """Unless the resources are chosen."""
     assert built().resources == DEFAULT_RESOURCES
@@ -203,6 +211,11 @@ def test_the_folder_of_the_quota_may_begin_at_home(env: Callable[..., None], mon
         ),
         ({"credentials__access_token": "Bearer abc"}, "access_token` holds characters .*copy it anew"),
         ({"credentials__access_token": "eyJ…abc"}, "access_token` holds characters .*copy it anew"),
+        ({"credentials__access_token": "abc\ndef"}, "access_token` holds .* or a line break: copy it anew"),
+        ({"credentials__access_token": "abc\x1bdef"}, "access_token` holds characters"),
+        ({"credentials__client_secret": f"{SECRET}\nmore"}, "client_secret` holds a line break, .*copy it anew"),
+        ({"credentials__client_secret": f"{SECRET}\x07"}, "client_secret` holds a line break, or another character"),
+        ({"credentials__client_id": "c\rid"}, "client_id` holds a line break"),
         ({"test_ids": None}, r"Nothing to load: list test ids in .*test_ids.*\[\"\*\"\]"),
         ({"test_ids": "[]"}, "Nothing to load"),
         ({"test_ids": "12345"}, "test_ids` cannot be '12345': a test id is a UUID such as .*classic tests"),

@@ -181,6 +181,11 @@ def is_uuid(value: str) -> bool:
         return False
 
 
+def is_token(value: str) -> bool:
+    """Whether `value` can be sent in a header, as a token is."""
+    return value != "" and value.isascii() and value.isprintable() and " " not in value
+
+
 def _check_credentials(credentials: UserTestingCredentials) -> None:
     key = f"{SECTION}.credentials"
     has_id, has_secret = bool(credentials.client_id), bool(credentials.client_secret)
@@ -197,10 +202,16 @@ def _check_credentials(credentials: UserTestingCredentials) -> None:
             f" {environment(f'{key}.client_secret')} in the environment. UserTesting support issues them."
         )
     token = (credentials.access_token or "").strip()
-    if not (token.isascii() and token.isprintable() and " " not in token):
+    if token and not is_token(token):
         raise ConfigurationError(
-            f"`{key}.access_token` holds characters that no token has, such as blanks: copy it anew, without `Bearer`."
+            f"`{key}.access_token` holds characters that no token has, such as blanks or a line break: copy it anew,"
+            " without `Bearer`."
         )
+    for name in ("client_id", "client_secret"):
+        if not (getattr(credentials, name) or "").strip().isprintable():
+            raise ConfigurationError(
+                f"`{key}.{name}` holds a line break, or another character that cannot be seen: copy it anew."
+            )
 
 
 def _check_ids(settings: Settings) -> None:

@@ -182,18 +182,25 @@ def test_refused_credentials_are_explained_and_not_tried_again(wrong: dict[str, 
 
 
 def test_a_secret_that_the_token_url_repeats_is_not_passed_on() -> None:
-    """The next best reason is."""
+    """The rest of what it says is."""
     with SampleApi([STUDY]) as api:
         said = {"error": "invalid_client", "error_description": "no client with secret my-s3cret"}
         api.faults.on_request = answers(as_json(said, 401))
-        with pytest.raises(CredentialsError, match="401: invalid_client") as caught:
+        with pytest.raises(CredentialsError, match=r"401: no client with secret \[removed\]") as caught:
             token_url(api, "my-s3cret")()
     assert "my-s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "reply",
-    [Reply(200, b"<html>Sign in</html>", "text/html"), as_json({"token_type": "Bearer"}), as_json(["token"])],
+    [
+        Reply(200, b"<html>Sign in</html>", "text/html"),
+        Reply(200, b"[" * 100_000),
+        as_json({"token_type": "Bearer"}),
+        as_json(["token"]),
+        as_json({"access_token": "one line\nand another"}),
+        as_json({"access_token": "tök"}),
+    ],
 )
 def test_an_answer_without_a_token_is_no_token(reply: Reply) -> None:
     """A page of a proxy, for example."""

@@ -157,6 +157,10 @@ def test_a_broken_download_starts_again(server: MediaServer, bucket: Path, make_
         ("stall", 1, "does not answer in time|broke"),
         ("gone", 1, "status 404"),
         ("page", 1, "text/html"),
+        ("xml", 1, "application/xml, not a video"),
+        ("json", 1, "application/problem.json; charset=utf-8, not a video"),
+        ("xml_as_video", 1, "an error document, not a video"),
+        ("json_as_bytes", 1, "an error document, not a video"),
         ("endless", 1, "does not say how long"),
     ],
 )
@@ -520,6 +524,7 @@ def test_waiting_takes_no_more_turns_than_it_is_patient(server: MediaServer, dow
         "expired",
         "gone",
         "page",
+        "xml_as_video",
         "endless",
         "stall",
         "moved",

@@ -132,10 +132,10 @@ def escape(words: str) -> str:
 
 
 def _fit(words: str, limit: int) -> str:
-    size = limit
-    while len(escape(cut(words, size))) > limit:
+    size, short = limit, cut(words, limit)
+    while len(escape(cut(short, size))) > limit:
         size -= 1
-    return escape(cut(words, size))
+    return escape(cut(short, size))
 
 
 def _plain(block: dict[str, Any]) -> str:

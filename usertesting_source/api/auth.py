@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Request
 from requests.auth import AuthBase
 
+from ..config import is_token
 from ..errors import ApiUnavailable, CredentialsError
+from ..scrub import Scrubber
+from .bodies import said
 from .quota import Quota
 from .transport import Answer, Broken, Knobs, Transport
 
@@ -33,6 +36,7 @@ class Bearer(AuthBase):
         base_url: the host that may see the token.
         buy: returns a new token and its life in seconds; None for a token that cannot be renewed.
         token: a ready token.
+        secret: what buys it.
         now: the clock's, in seconds.
 
     Attributes:
@@ -45,12 +49,15 @@ class Bearer(AuthBase):
         base_url: str,
         buy: Callable[[], tuple[str, float]] | None = None,
         token: str | None = None,
+        secret: str | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.token_header: str | None = None
         self._host = _origin(base_url)
         self._buy = buy
         self._token = token.strip() if token else None
+        self._secret = secret.strip() if secret else ""
+        self._bought: deque[str] = deque(maxlen=3)  # what was sent a while ago may still come back
         self._now = now
         self._ends = float("inf")
         self._lock = threading.Lock()
@@ -82,9 +89,15 @@ class Bearer(AuthBase):
             if self._buy and request.headers.get("Authorization") == f"Bearer {self._token}":
                 self._token = None
 
+    @property
+    def scrubber(self) -> Scrubber:
+        """Takes the credentials out of what comes back: the tokens so far, and what buys them."""
+        return Scrubber([self._secret, self._token or "", *self._bought])
+
     def _renew(self) -> None:
         assert self._buy is not None
         self._token, lifetime = self._buy()
+        self._bought.append(self._token)
         self._ends = self._now() + lifetime - min(LEEWAY_S, lifetime / 4)
 
 
@@ -102,11 +115,11 @@ class TokenUrl:
     ) -> None:
         self._url = url
         self._transport = Transport(quota, _Unsigned(), knobs)
-        self._secret = client_secret.strip()  # secrets in files and in the environment often end in a line break
+        self._scrubber = Scrubber([client_secret.strip()])
         self._form = {
             "grant_type": "client_credentials",
-            "client_id": client_id.strip(),
-            "client_secret": self._secret,
+            "client_id": client_id.strip(),  # secrets in files and in the environment often end in a line break
+            "client_secret": client_secret.strip(),
             "scope": scope,
         }
 
@@ -132,30 +145,34 @@ class TokenUrl:
         )
 
     def _read(self, answer: Answer) -> tuple[str, float]:
-        body = _json(answer)
         if answer.status >= 500 or answer.status == 429:
             raise ApiUnavailable(
                 f"The token URL {self._url} answers {answer.status}. Nothing is wrong with the settings; a later run"
                 " goes on where this one stopped."
             )
-        token = body.get("access_token")
-        if answer.status >= 300 or not isinstance(token, str) or not token:
+        bought = _bought(answer)
+        if bought is None:
+            reason = said(answer, self._scrubber) or "no reason given"
             raise CredentialsError(
-                f"The token URL {self._url} gives no token ({answer.status}: {self._reason(body)}). Check"
+                f"The token URL {self._url} gives no token ({answer.status}: {reason}). Check"
                 " `sources.usertesting.credentials.client_id` and `client_secret`, `token_url` and `scope`; UserTesting"
                 " support issues credentials.",
                 answer.status,
             )
-        lifetime = body.get("expires_in")
-        return token, float(lifetime) if isinstance(lifetime, (int, float)) and lifetime > 0 else DEFAULT_LIFETIME_S
+        return bought
 
-    def _reason(self, body: dict[str, Any]) -> str:
-        """Okta writes its refusals in two ways."""
-        for key in ("error_description", "errorSummary", "error", "errorCode"):
-            said = body.get(key)
-            if isinstance(said, str) and self._secret not in said:
-                return said[:200]
-        return "no reason given"
+
+def _bought(answer: Answer) -> tuple[str, float] | None:
+    """The token of an answer, and its life in seconds; None: there is none that could be sent."""
+    try:
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    token = body.get("access_token") if isinstance(body, dict) else None
+    if answer.status >= 300 or not isinstance(token, str) or not is_token(token):
+        return None
+    lifetime = body.get("expires_in")
+    return token, float(lifetime) if isinstance(lifetime, (int, float)) and lifetime > 0 else DEFAULT_LIFETIME_S
 
 
 class _Unsigned(AuthBase):
@@ -173,11 +190,3 @@ class _Unsigned(AuthBase):
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme.lower(), parts.netloc.lower()
-
-
-def _json(answer: Answer) -> dict[str, Any]:
-    try:
-        body = json.loads(answer.body)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -7,7 +7,7 @@ All operations are GET, so every one may be repeated.
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 from requests import Request
 
 from ..config import Settings
-from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError, UnreadableAnswer
+from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError
 from ..sync.listing import Page
 from .auth import Bearer, TokenUrl
+from .bodies import read_json, read_vtt, said, unreadable
 from .clock import Clock
 from .quota import Quota
 from .refusals import refusal
@@ -35,7 +36,7 @@ def connect(settings: Settings, clock: Clock) -> ResultsApi:
     if client_id and secret:
         unlimited = Quota("", 0, TOKEN_WAIT_S, clock=clock)
         buy = TokenUrl(settings.token_url, client_id, secret, settings.scope, unlimited)
-        auth = Bearer(settings.base_url, buy, now=clock.now)
+        auth = Bearer(settings.base_url, buy, secret=secret, now=clock.now)
     else:
         auth = Bearer(settings.base_url, token=credentials.access_token)
     name = f"{settings.base_url} {client_id or 'access token'}"
@@ -71,50 +72,59 @@ class ResultsApi:
     def session_page(self, test_id: str, offset: int, limit: int) -> Page:
         """`GET /api/v2/sessionResults`: session summaries, newest first."""
         what = f"the sessions of test {test_id}"
-        params = {"testId": test_id, "limit": limit, "offset": offset}
-        body = self._json("/api/v2/sessionResults", what, params)
-        rows = _list(body.get("sessions"), what)
+        body = self._object("/api/v2/sessionResults", what, {"testId": test_id, "limit": limit, "offset": offset})
+        _expect(_is(body.get("testId"), test_id), what, "is that of another test")
+        rows = _list(body, "sessions", what)
         pagination = _dict(_dict(body.get("meta")).get("pagination"))
-        total = pagination.get("totalCount")
-        told = pagination.get("offset")
-        return Page(
-            rows,
-            total=int(total) if isinstance(total, (int, float)) else None,
-            offset=int(told) if isinstance(told, (int, float)) else None,
-        )
+        total, told = _whole(pagination.get("totalCount")), _whole(pagination.get("offset"))
+        return Page(rows, total=total, offset=told)
 
     def session_details(self, session_id: str) -> dict[str, Any]:
         """`GET /api/v3/sessionResults/{sessionId}`: participant, task groups, tasks with answers."""
-        return self._json(f"/api/v3/sessionResults/{session_id}", f"the details of session {session_id}")
+        what = f"the details of session {session_id}"
+        body = self._object(f"/api/v3/sessionResults/{session_id}", what)
+        _expect(_is(body.get("sessionId"), session_id), what, "is that of another session")
+        _expect(_is_detail(body), what, "holds neither tasks nor a participant")
+        return body
 
     def transcript(self, session_id: str) -> str:
         """`GET /api/v2/sessionResults/{sessionId}/transcript`: WebVTT as it came."""
         what = f"the transcript of session {session_id}"
-        answer = self._get(f"/api/v2/sessionResults/{session_id}/transcript", what)
-        return answer.body.decode("utf-8", errors="replace")  # as WebVTT demands, whatever the header says
+        vtt = read_vtt(self._get(f"/api/v2/sessionResults/{session_id}/transcript", what), what)
+        return self._auth.scrubber.text(vtt)
 
     def video_url(self, session_id: str) -> str:
         """`GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl`: a signed URL, valid for an hour: a secret."""
         what = f"the video of session {session_id}"
-        url = self._json(f"/api/v2/sessionResults/{session_id}/videoDownloadUrl", what).get("videoUrl")
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise UnreadableAnswer(f"The API's answer for {what} holds no URL.", 200)
+        answer = self._get(f"/api/v2/sessionResults/{session_id}/videoDownloadUrl", what)
+        url = _video_url(read_json(answer, what), session_id)
+        if url is None:
+            raise unreadable(what, "holds no URL of it")
         return url
 
     def clips(self, session_id: str) -> dict[str, Any]:
         """`GET /api/v2/sessionResults/{sessionId}/clips`: the clips of a session's video."""
-        return self._json(f"/api/v2/sessionResults/{session_id}/clips", f"the clips of session {session_id}")
+        what = f"the clips of session {session_id}"
+        body = self._object(f"/api/v2/sessionResults/{session_id}/clips", what)
+        _list(body, "clips", what)
+        return body
 
     # -- tests -----------------------------------------------------------------------
 
     def qx_scores(self, test_id: str) -> dict[str, Any]:
         """`GET /api/v2/testResults/{testId}/qxScores`: scores of an interaction test, over all its sessions."""
-        return self._json(f"/api/v2/testResults/{test_id}/qxScores", f"the QXscores of test {test_id}")
+        what = f"the QXscores of test {test_id}"
+        body = self._object(f"/api/v2/testResults/{test_id}/qxScores", what)
+        _expect(_is(body.get("testId"), test_id), what, "is that of another test")
+        _list(body, "qxScores", what)
+        return body
 
     def highlight_reels(self, test_id: str) -> dict[str, Any]:
         """`GET /api/v2/testResults/{testId}/highlightreels`: the reels made of a test's clips."""
         what = f"the highlight reels of test {test_id}"
-        return self._json(f"/api/v2/testResults/{test_id}/highlightreels", what)
+        body = self._object(f"/api/v2/testResults/{test_id}/highlightreels", what)
+        _list(body, "reels", what)
+        return body
 
     def workspaces(self) -> list[dict[str, Any]]:
         """`GET /v1/workspaces`: the workspaces that the credentials see."""
@@ -150,25 +160,21 @@ class ResultsApi:
 
     # -- how a request goes ------------------------------------------------------------
 
-    def _json(self, path: str, what: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        body = self._body(path, what, params)
+    def _object(self, path: str, what: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = self._read(path, what, params)
         if not isinstance(body, dict):
-            raise UnreadableAnswer(f"The API's answer for {what} is no JSON object.", 200)
+            raise unreadable(what, "is no JSON object")
         return body
 
     def _array(self, path: str, what: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        return [item for item in _list(self._body(path, what, params), what) if isinstance(item, dict)]
+        body = self._read(path, what, params)
+        if not isinstance(body, list):
+            raise unreadable(what, "is no list")
+        return [item for item in body if isinstance(item, dict)]
 
-    def _body(self, path: str, what: str, params: dict[str, Any] | None) -> Any:
+    def _read(self, path: str, what: str, params: dict[str, Any] | None) -> Any:
         answer = self._get(path, what, params)
-        try:
-            return json.loads(answer.body)
-        except ValueError:
-            size = len(answer.body)
-            raise UnreadableAnswer(
-                f"The API's answer for {what} is no JSON ({size} bytes, perhaps cut off). It is asked for again later.",
-                200,
-            ) from None
+        return self._auth.scrubber.payload(read_json(answer, what))  # only now is the token known that was sent
 
     def _get(self, path: str, what: str, params: dict[str, Any] | None = None) -> Answer:
         answer = self._send(path, what, params)
@@ -177,7 +183,8 @@ class ResultsApi:
             self._auth.token_header = LEGACY
             answer = self._send(path, what, params)
         if answer.status != 200:
-            raise refusal(answer, what, renewed=self._auth.renewable)
+            said_so = said(answer, self._auth.scrubber)
+            raise refusal(answer.status, said_so, what, renewed=self._auth.renewable)
         return answer
 
     def _send(self, path: str, what: str, params: dict[str, Any] | None) -> Answer:
@@ -203,7 +210,34 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any, what: str) -> list[Any]:
+def _list(body: dict[str, Any], key: str, what: str) -> list[Any]:
+    value = body.get(key)
     if not isinstance(value, list):
-        raise UnreadableAnswer(f"The API's answer for {what} holds no list.", 200)
+        raise unreadable(what, f"holds no list of {key}")
     return value
+
+
+def _expect(good: bool, what: str, flaw: str) -> None:
+    if not good:
+        raise unreadable(what, flaw)
+
+
+def _is(told: object, asked: str) -> bool:
+    """Whether an answer is about what was asked for; one that names nothing is."""
+    return told is None or str(told).lower() == asked.lower()
+
+
+def _is_detail(body: dict[str, Any]) -> bool:
+    """Whether a body has any of the three that details always have, two of which may be empty."""
+    lists = (body.get("tasks"), body.get("taskGroups"))
+    return _dict(body.get("sessionParticipant")) != {} or any(isinstance(value, list) for value in lists)
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _video_url(body: Any, session_id: str) -> str | None:
+    """The address in an answer; errors are raised elsewhere, where none of it is at hand."""
+    url = body.get("videoUrl") if isinstance(body, dict) and _is(body.get("sessionId"), session_id) else None
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None

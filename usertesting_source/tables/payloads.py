@@ -12,16 +12,14 @@ import re
 from datetime import datetime, timezone
 from typing import Any
 
+from ..scrub import without_signatures
+
 _LARGEST = 2**63 - 1
 _DEEPEST = 60  # dlt's JSON encoder gives up at 254 levels
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 # the last ones are for private use: dlt marks types with them, and takes the rest of a text for a number, say
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff\uf026-\uf02e]")
 _NUMERAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
-_SIGNED_QUERY = re.compile(
-    r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*?\b(?:X-Amz-\w+|X-Goog-\w+|Signature|Key-Pair-Id|sig)=[^\s\"'<>]*",
-    re.IGNORECASE,
-)
 
 
 def vocabulary(words: str) -> tuple[str, ...]:
@@ -130,4 +128,4 @@ def storable(value: Any, depth: int = 0) -> Any:
 
 
 def _storable_text(value: str) -> str:
-    return _SIGNED_QUERY.sub(r"\1", _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))
+    return without_signatures(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))

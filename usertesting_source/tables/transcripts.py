@@ -22,7 +22,7 @@ _TIME = r"(?:(\d{1,9}):)?(\d{1,4}):(\d{1,4})(?:[.,](\d+))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?![\d:.,])", re.ASCII)
 _BLANK = re.compile(r"\n{2,}")
 _NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?!\S)|\s*\Z")
-_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
 _TAG = re.compile(
     r"</?(?:c|i|b|u|s|v|ruby|rt|lang|em|strong|br|p|span|font|\d[\d:.]*)(?:[.\s/][^<>]*)?>", re.IGNORECASE
 )
