@@ -7,6 +7,7 @@ Everything that this package raises.
     ├── ApiUnavailable             the API or the token URL cannot be reached, or keeps failing for everything
     ├── ApiError                   one request failed; the rest of the run goes on
     │   ├── NotFound               404: gone, never there, or not visible to these credentials
+    │   ├── Forbidden              403: these credentials may not read this one thing
     │   ├── BadRequest             400: the API does not take this id or this range
     │   ├── RateLimited            429 even after waiting: somebody else uses up the quota
     │   ├── ServerError            5xx, or a connection that breaks, after all retries
@@ -33,6 +34,7 @@ __all__ = [
     "DestinationError",
     "DestinationLocked",
     "DownloadError",
+    "Forbidden",
     "Interrupted",
     "NotFound",
     "RateLimited",
@@ -84,7 +86,14 @@ class ApiError(UserTestingError):
 
 
 class NotFound(ApiError):
-    """Raised on 404, which the API also answers for things that the credentials may not see."""
+    """
+    Raised on 404, which the API also answers for things that the credentials may not see, and for a transcript that is
+    a bare header so far.
+    """
+
+
+class Forbidden(ApiError):
+    """Raised on 403: these credentials may not read this one thing."""
 
 
 class BadRequest(ApiError):
@@ -100,7 +109,15 @@ class ServerError(ApiError):
 
 
 class UnreadableAnswer(ApiError):
-    """Raised when an answer of status 200 cannot be read."""
+    """
+    Raised when an answer of status 200 cannot be read.
+
+    Attributes:
+        is_html: it is a page: something else than the API answers.
+
+    """
+
+    is_html: bool = False
 
 
 class Interrupted(UserTestingError):

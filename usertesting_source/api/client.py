@@ -13,7 +13,7 @@ from typing import Any
 from dlt.sources.helpers.requests import Client
 from requests import RequestException, Response, Session
 
-from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError, UnreadableAnswer
+from ..errors import ApiUnavailable, Forbidden, NotFound, ServerError, UnreadableAnswer
 from ..sync.listing import Page
 from .auth import Bearer
 from .quota import Quota, QuotaAdapter
@@ -137,9 +137,7 @@ class ResultsApi:
         what = f"workspace {workspace_id}"
         try:
             return self._array(f"{LEGACY}/workspaces/{workspace_id}", what, params)
-        except CredentialsError as error:
-            if error.status != 403:
-                raise
+        except Forbidden:
             text = f"The API forbids reading {what} (403), of which the credentials' e-mail address is no member."
         raise NotFound(text, 403)
 
