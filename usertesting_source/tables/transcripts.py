@@ -71,6 +71,12 @@ def parse(vtt: str) -> Transcript:
     return Transcript(cues, "\n".join(_lines(cues)), max(dropped, 0))
 
 
+def is_bare(vtt: str) -> bool:
+    """Whether a WebVTT file is nothing but its first line."""
+    first, *rest = vtt.lstrip("\ufeff").splitlines() or [""]
+    return first.split()[:1] == ["WEBVTT"] and not any(line.strip() for line in rest)
+
+
 def _cues(caption: webvtt.Caption) -> Iterator[Cue]:
     """One cue per voice of `caption`; what holds no words is no cue."""
     start, end = caption.start_time.in_milliseconds(), caption.end_time.in_milliseconds()
