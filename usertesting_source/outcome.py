@@ -29,6 +29,7 @@ class Tally:
         done: by resource, items loaded.
         failed: what failed in this run, one line each.
         waiting: by resource, what is not there yet and is asked for again later.
+        given_up: by resource, what was given up in this run: asked for no more.
         warnings: what to say once, in order.
         resting: tests not listed because they are quiet.
         unlisted: tests that could not be listed, lately or a moment ago.
@@ -45,6 +46,7 @@ class Tally:
     done: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     waiting: Counter[str] = field(default_factory=Counter)
+    given_up: Counter[str] = field(default_factory=Counter)
     warnings: dict[str, None] = field(default_factory=dict)
     resting: set[str] = field(default_factory=set)
     unlisted: set[str] = field(default_factory=set)
@@ -55,6 +57,7 @@ class Tally:
     forgotten: set[str] = field(default_factory=set)
     _sighted: set[tuple[str, str]] = field(default_factory=set)
     _waiting_tests: set[str] = field(default_factory=set)
+    _missed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def sight(self, resource: str, test_id: str, due: int) -> None:
         """So many items of a test turned out to be due, at first sight."""
@@ -68,6 +71,16 @@ class Tally:
         if test_id not in self._waiting_tests:
             self._waiting_tests.add(test_id)
             self.waiting["tests"] += 1
+
+    def give_up(self, resource: str, missed_in: str | None = None) -> None:
+        """Something is asked for no more; `missed_in` a test that may turn out to have none."""
+        self.given_up[resource] += 1
+        if missed_in:
+            self._missed[resource, missed_in] += 1
+
+    def take_back(self, resource: str, test_id: str) -> None:
+        """A test turned out to have none: nothing was given up in it."""
+        self.given_up[resource] -= self._missed.pop((resource, test_id), 0)
 
     def warn(self, line: str) -> None:
         """Says something once."""

@@ -22,6 +22,7 @@ from usertesting_source.errors import (
     ApiUnavailable,
     BadRequest,
     CredentialsError,
+    Forbidden,
     GatewayPage,
     Interrupted,
     NotFound,
@@ -126,7 +127,7 @@ def test_a_video_url_that_is_none_is_an_unreadable_answer(url: object) -> None:
     [
         (400, BadRequest, "does not take the request .*400.*check the id"),
         (401, CredentialsError, "lives an hour: get a new one"),
-        (403, CredentialsError, "forbids reading .*plan includes the Results API.*member of the workspace"),
+        (403, Forbidden, "forbids reading .*plan includes the Results API.*member of the workspace"),
         (404, NotFound, "knows nothing of .* or does not show it to these credentials"),
         (418, BadRequest, "does not take the request"),
         (500, ServerError, "answers 500 .*again after retries.*asked for again later"),
@@ -461,7 +462,7 @@ def test_what_the_legacy_api_says_is_passed_on(api: SampleApi) -> None:
         list(results_of(api).studies("abc"))
     with (
         answering(legacy_refusal(403, "No plan")) as gone,
-        pytest.raises(CredentialsError, match="403: No plan"),
+        pytest.raises(Forbidden, match="403: No plan"),
     ):
         results_of(gone).workspaces()
 

@@ -151,3 +151,28 @@ def test_a_session_that_finishes_while_another_test_is_loaded_is_not_passed_over
         lab.load()
         assert lab.ids("session_details") == all_ids(api)
         assert sorted(lab.asked("details")) == all_ids(api)
+
+
+def test_failures_while_the_clock_was_ahead_postpone_nothing(tmp_path: Path) -> None:
+    """The computer believed for a while that it is two months later: once it knows better, all is tried again."""
+    studies = [
+        simple_study(n=2, newest=ago(hours=1), product_type=kind, seed=i)
+        for i, kind in enumerate(["THINK_OUT_LOUD", "NON_THINK_OUT_LOUD", "SURVEY"])
+    ]
+    with SampleApi(studies, rate_limit=None) as api:
+        resources = [*CHEAP, "transcripts", "clips", "qx_scores"]
+        lab = Lab(api, tmp_path, resources=resources, workspace_ids=["*"])
+        talk, scores, lost = studies
+        with later(days=60):
+            api.faults.status["details", talk.sessions[0].session_id] = 404
+            api.faults.status["transcript", talk.sessions[1].session_id] = 404
+            api.faults.status["clips", talk.sessions[1].session_id] = 404
+            api.faults.status["qx_scores", scores.test_id] = 500
+            api.faults.status["list", lost.test_id] = 404
+            assert lab.load().exit_code == 3
+        api.faults.clear()
+        assert lab.load().exit_code == 0
+        assert lab.ids("session_details") == all_ids(api)
+        assert len(lab.ids("transcripts")) == len(talk.sessions)
+        assert lab.query("select count(*) from qx_scores") == [(1,)]
+        assert {issue[2] for issue in lab.issues()} == {"resolved"}

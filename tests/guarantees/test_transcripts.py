@@ -64,28 +64,38 @@ def test_tests_of_a_known_kind_without_transcripts_cost_no_request(tmp_path: Pat
         assert sorted(lab.asked("transcript")) == sorted(s.session_id for s in studies[2].sessions)
 
 
-def test_a_test_of_unknown_kind_without_transcripts_costs_three_requests(tmp_path: Path) -> None:
-    """And one more with each tenfold growth; what was learnt outlives the run, and leaves no open issue."""
+def test_a_test_of_unknown_kind_without_transcripts_costs_three_requests_twice(tmp_path: Path) -> None:
+    """
+    A day apart, and one more of each with each tenfold growth; what was learnt outlives the run, and leaves no open
+    issue, and nothing that was given up.
+    """
     study = simple_study(n=40, newest=ago(days=4), every=timedelta(minutes=1))
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=["transcripts"])
         summary = lab.load()
         assert api.count("transcript") == 3
-        assert summary.exit_code == 0
-        assert "no transcripts" in next(iter(summary.tally.warnings))
-        assert [issue[2:] for issue in lab.issues()] == [("resolved", 1, True)] * 3
-        api.add_session(study.test_id)
+        assert (summary.exit_code, summary.tally.waiting["transcripts"]) == (0, 3)
+        assert not summary.tally.warnings
         lab.load()
         assert api.count("transcript") == 3
-        for _ in range(360):
-            api.add_session(study.test_id, finished=ago(days=4))
-        lab.load()
-        lab.load()
-        assert api.count("transcript") == 4
+        with later(days=1, minutes=1):
+            summary = lab.load()
+            assert api.count("transcript") == 6
+            assert (summary.exit_code, summary.tally.given_up["transcripts"]) == (0, 0)
+            assert "no transcripts" in next(iter(summary.tally.warnings))
+            assert [issue[2:] for issue in lab.issues()] == [("resolved", 2, True)] * 3
+            api.add_session(study.test_id)
+            lab.load()
+            assert api.count("transcript") == 6
+            for _ in range(360):
+                api.add_session(study.test_id, finished=ago(days=4))
+            lab.load()
+            lab.load()
+            assert api.count("transcript") == 7
 
 
 def test_a_test_of_unknown_kind_with_transcripts_is_loaded_completely(tmp_path: Path) -> None:
-    """Also when the first ones asked for have none."""
+    """Also when the first ones asked for have none, which get a second look a day later."""
     study = simple_study(n=12, newest=ago(days=4), product_type=None, kind="THINK_OUT_LOUD")
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=["transcripts"])
@@ -94,8 +104,11 @@ def test_a_test_of_unknown_kind_with_transcripts_is_loaded_completely(tmp_path: 
             api.change_session(session_id, transcript_from=now() + timedelta(days=99))
         assert lab.load().exit_code == 0
         assert lab.ids("transcripts") == sorted(set(all_ids(api)) - set(without))
+        assert [issue[1:3] for issue in lab.issues()] == sorted((i, "waiting") for i in without)
+        with later(days=1, minutes=1):
+            assert lab.load().tally.given_up["transcripts"] == 2
         assert [issue[1:3] for issue in lab.issues()] == sorted((i, "given_up") for i in without)
-        assert len(lab.asked("transcript")) == 12
+        assert len(lab.asked("transcript")) == 14
 
 
 def test_videos_of_a_test_of_unknown_kind_are_each_downloaded_once(tmp_path: Path) -> None:

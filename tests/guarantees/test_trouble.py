@@ -201,6 +201,171 @@ def test_refused_credentials_stop_the_run_at_once(tmp_path: Path) -> None:
         assert api.count() == 0
 
 
+# -- 403 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("endpoint", ["list", "details", "transcript", "video_url", "clips", "qx_scores", "reels"])
+def test_403_on_one_thing_concerns_it_alone(tmp_path: Path, endpoint: str) -> None:
+    """A test, a session, a score: an issue, exit code 3, and the rest is loaded; when it is allowed, so is that."""
+    kinds = ("NON_THINK_OUT_LOUD", "THINK_OUT_LOUD", "NON_THINK_OUT_LOUD")
+    studies = [simple_study(n=5, newest=ago(hours=1), product_type=kind, seed=i) for i, kind in enumerate(kinds)]
+    with SampleApi(studies, rate_limit=None) as api:
+        resources = [*CHEAP, "transcripts", "session_videos", "clips", "qx_scores", "highlight_reels"]
+        bucket = (tmp_path / "videos").as_uri()
+        lab = Lab(api, tmp_path, resources=resources, workspace_ids=["*"], video_bucket_url=bucket)
+        per_test = endpoint in ("list", "qx_scores", "reels")
+        study = studies[0] if endpoint == "qx_scores" else studies[1]
+        item = study.test_id if per_test else study.sessions[2].session_id
+        api.faults.status[endpoint, item] = 403
+        summary = lab.load()
+        assert (summary.exit_code, len(summary.tally.failed)) == (3, 1)
+        assert "forbids reading" in summary.tally.failed[0]
+        assert [issue[2:4] for issue in lab.issues()] == [("failed", 1)]
+        if endpoint == "details":
+            assert lab.ids("session_details") == sorted(set(all_ids(api)) - {item})
+        if endpoint == "list":
+            assert len(lab.ids("session_details")) == 10
+        assert lab.load().exit_code == 0
+        api.faults.clear()
+        with later(hours=1, minutes=1):
+            assert lab.load().exit_code == 0
+        assert lab.ids("session_details") == all_ids(api)
+        assert [issue[2] for issue in lab.issues()] == ["resolved"]
+
+
+@pytest.mark.parametrize("tests", [1, 3, 20])
+def test_403_on_everything_stops_the_run(tmp_path: Path, tests: int) -> None:
+    """After a few requests, with the remedy, today and tomorrow; when it is allowed, all is loaded."""
+    studies = [simple_study(n=2, newest=ago(days=1), seed=seed) for seed in range(tests)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+        api.faults.outage, api.faults.outage_status = math.inf, 403
+        for days in (0, 1):
+            with later(days=days):
+                before = api.count()
+                summary = lab.load()
+                assert isinstance(summary.error, CredentialsError)
+                assert "plan includes the Results API" in str(summary.error)
+                assert summary.exit_code == 1
+                assert api.count() - before <= 5
+        api.faults.clear()
+        with later(days=2):
+            assert lab.load().exit_code == 0
+        assert lab.ids("session_details") == all_ids(api)
+
+
+def test_workspaces_that_nobody_may_list_stop_the_run(tmp_path: Path) -> None:
+    """There is nothing to go on with."""
+    with SampleApi([simple_study(n=1)], rate_limit=None) as api:
+        api.faults.outage, api.faults.outage_status = math.inf, 403
+        summary = Lab(api, tmp_path, workspace_ids=["*"]).load()
+        assert isinstance(summary.error, CredentialsError)
+        assert api.count() == 1
+
+
+def test_an_endpoint_that_is_forbidden_is_left_alone_for_a_run(tmp_path: Path) -> None:
+    """After some sessions of two tests; all else is loaded."""
+    studies = [simple_study(n=20, newest=ago(days=1), product_type="THINK_OUT_LOUD", seed=seed) for seed in (1, 2, 3)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=[*DETAILS, "transcripts"], workspace_ids=["*"])
+        for session_id in all_ids(api):
+            api.faults.status["transcript", session_id] = 403
+        summary = lab.load(chunk=60)
+        assert (summary.exit_code, len(summary.tally.failed)) == (3, 6)
+        assert len(lab.ids("session_details")) == 60
+        assert api.count("transcript") == 6
+        assert {issue[:1] + issue[2:3] for issue in lab.issues()} == {("transcripts", "failed")}
+        api.faults.clear()
+        with later(minutes=6):
+            assert lab.load(chunk=60).exit_code == 0
+        assert lab.ids("transcripts") == all_ids(api)
+
+
+def test_details_that_nobody_may_read_stop_the_run(tmp_path: Path) -> None:
+    """All of several tests, and nothing else works: those are not the tests."""
+    studies = [simple_study(n=20, newest=ago(days=1), seed=seed) for seed in (1, 2, 3)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=DETAILS)
+        for session_id in all_ids(api):
+            api.faults.status["details", session_id] = 403
+        summary = lab.load()
+        assert isinstance(summary.error, CredentialsError)
+        assert api.count("details") == 6
+
+
+# -- broken tests and good ones --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [500, 403, 404])
+def test_broken_tests_first_in_the_list_do_not_starve_good_ones(tmp_path: Path, status: int) -> None:
+    """Three of them, in a daily run: what is new in the others is loaded, from the first day on."""
+    studies = [simple_study(n=2, newest=ago(hours=1), seed=seed) for seed in range(5)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=["tests", *CHEAP])
+        good = [study.test_id for study in studies[3:]]
+        for study in studies[:3]:
+            api.faults.status[study.test_id] = status
+        for days in (0, 1, 2):
+            with later(days=days):
+                fresh = [api.add_session(test_id) for test_id in good]
+                assert lab.load().exit_code == 3
+                assert set(fresh) <= set(lab.ids("session_details"))
+        api.faults.clear()
+        with later(days=3):
+            assert lab.load().exit_code == 0
+        assert lab.ids("session_details") == all_ids(api)
+
+
+def test_many_broken_tests_first_in_the_list_delay_good_ones_by_a_day(tmp_path: Path) -> None:
+    """On the first day they look like an API that is down; from the next on they go last."""
+    studies = [simple_study(n=2, newest=ago(hours=1), seed=seed) for seed in range(9)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=["tests", *CHEAP])
+        for study in studies[:7]:
+            api.faults.status[study.test_id] = 500
+        assert isinstance(lab.load().error, ApiUnavailable)
+        with later(days=1):
+            assert lab.load().exit_code == 3
+        good = [session.session_id for study in studies[7:] for session in study.sessions]
+        assert lab.ids("session_details") == sorted(good)
+
+
+def test_tests_with_broken_details_do_not_starve_good_ones(tmp_path: Path) -> None:
+    """They can be listed, but nothing else; new sessions of theirs every day fail as well."""
+    studies = [simple_study(n=4, newest=ago(hours=1), seed=seed) for seed in range(4)]
+    broken = [study.test_id for study in studies[:2]]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=DETAILS)
+
+        def on_request(request: Request) -> None:
+            if request.endpoint == "details" and api.state.sessions[request.path.split("/")[4]].test_id in broken:
+                api.faults.status["details", request.path.split("/")[4]] = 500
+
+        api.faults.on_request = on_request
+        for days in (0, 1, 2, 3):
+            with later(days=days):
+                for study in studies:
+                    for minutes in range(4):
+                        api.add_session(study.test_id, finished=ago(minutes=minutes))
+                summary = lab.load()
+        assert summary.exit_code == 3
+        good = {session.session_id for test_id in api.test_ids[2:] for session in api.state.listing(test_id)}
+        assert lab.ids("session_details") == sorted(good)
+
+
+def test_an_api_that_is_down_from_the_beginning_costs_few_requests(tmp_path: Path) -> None:
+    """Today, and for days: five tests are asked, each with its retries."""
+    studies = [simple_study(n=2, newest=ago(days=1), seed=seed) for seed in range(12)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=["tests", *CHEAP])
+        api.faults.outage = math.inf
+        for days in (0, 1, 2, 3):
+            with later(days=days):
+                before = len(api.requests("list"))
+                assert isinstance(lab.load().error, ApiUnavailable)
+                assert len({request.query["testId"] for request in api.requests("list")[before:]}) <= 10
+
+
 # -- lists that lie -----------------------------------------------------------------------
 
 

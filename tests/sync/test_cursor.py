@@ -355,9 +355,9 @@ def test_what_fails_for_two_weeks_is_asked_for_twenty_times() -> None:
     assert (len(minutes), minutes[-1]) == (20, 14 * 24 * 60)
 
 
-def test_what_should_be_there_by_now_is_given_up_at_once() -> None:
-    """A transcript of an old session that has none costs one request."""
-    assert fail_until_given_up("waiting", 0, time=NOON - 90 * DAY) == [0]
+def test_what_should_be_there_by_now_gets_a_second_look_a_day_later() -> None:
+    """A transcript of an old session that has none costs two requests."""
+    assert fail_until_given_up("waiting", 0, time=NOON - 90 * DAY) == [0, 24 * 60]
 
 
 def test_a_retry_knows_its_first_failure_its_tries_and_its_listing() -> None:
@@ -561,25 +561,25 @@ class Survey:
             kinds.miss(cursor.state, self.place.listing.total)
 
 
-def test_a_survey_costs_three_requests_and_one_per_tenfold_growth() -> None:
-    """It has no transcripts, and nobody said so."""
+def test_a_survey_costs_three_requests_and_one_per_tenfold_growth_each_twice() -> None:
+    """It has no transcripts, and nobody said so; a day later it is so still."""
     survey = Survey(lambda _: False, wait=0)
     costs = []
     for total in (1, 2, 3, 20, 29, 30, 31, 299, 300, 301, 3000):
         survey.grow(total - len(survey.place.api.sessions))
         costs.append(survey.requests)
-    assert costs == [1, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6]
+    assert costs == [2, 4, 6, 6, 6, 8, 8, 8, 10, 10, 12]
 
 
-def test_a_big_old_survey_costs_three_requests() -> None:
-    """The oldest, the newest and the middle one, however many there are."""
+def test_a_big_old_survey_costs_three_requests_twice() -> None:
+    """The oldest, the newest and the middle one, however many there are; meanwhile a poll costs one list request."""
     survey = Survey(lambda _: False, wait=0)
     survey.grow(2000)
-    assert survey.requests == PROBES
-    assert len(survey.place.api.asked) == 5
+    listings = 5 + DAY // (5 * MINUTE)
+    assert (survey.requests, len(survey.place.api.asked)) == (2 * PROBES, listings)
     survey.place.passes(5 * MINUTE)
     survey.poll()
-    assert (survey.requests, len(survey.place.api.asked)) == (PROBES, 6)
+    assert (survey.requests, len(survey.place.api.asked)) == (2 * PROBES, listings + 1)
 
 
 def test_a_fresh_survey_costs_at_most_thirty_requests() -> None:
@@ -616,16 +616,16 @@ def test_a_grown_survey_is_asked_once_while_the_answer_is_open() -> None:
             survey.place.passes(MINUTE)
             survey.place.api.add(survey.place.now)
         survey.poll()
-    assert survey.requests == PROBES + 1
+    assert survey.requests == 2 * PROBES + 1
 
 
 def test_one_transcript_makes_all_due() -> None:
-    """In the same poll, and each once."""
+    """In the same poll, and each once; of those that have none, each gets a second look."""
     survey = Survey(lambda session_id: session_id >= "s00700", wait=0)
     survey.grow(1400)
     assert survey.place.asked[:3] == ["s01400", "s00701", "s00700"]
     assert sorted(survey.place.asked) == [f"s{n:05}" for n in range(700, 1401)]
-    assert survey.requests == 1400
+    assert survey.requests == 1400 + 699
 
 
 @pytest.mark.parametrize("first_without", [200, 600, 1000])

@@ -15,7 +15,7 @@ from typing import Any
 from requests import Request
 
 from ..config import Settings
-from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError
+from ..errors import ApiUnavailable, Forbidden, NotFound, ServerError
 from ..sync.listing import Page
 from .auth import Bearer, TokenUrl
 from .bodies import read_json, read_vtt, said, unreadable
@@ -152,9 +152,7 @@ class ResultsApi:
         what = f"workspace {workspace_id}"
         try:
             return self._array(f"{LEGACY}/workspaces/{workspace_id}", what, params)
-        except CredentialsError as error:
-            if error.status != 403:
-                raise
+        except Forbidden:
             text = f"The API forbids reading {what} (403), of which the credentials' e-mail address is no member."
         raise NotFound(text, 403)
 

@@ -22,6 +22,8 @@ WHAT = {
     "transcripts": "transcripts",
     "session_videos": "videos",
     "clips": "clip lists",
+    "qx_scores": "QXscores",
+    "highlight_reels": "highlight reels",
 }
 
 
@@ -168,16 +170,24 @@ def _verdict(summary: Summary) -> str:
     spent = f"{_plural(summary.requests, 'request')} in {_duration(summary.seconds)}"
     waiting = sum(summary.tally.waiting.values())
     later = f" {waiting} not there yet, asked for again later." if waiting else ""
+    lost = _given_up(summary.tally)
     if summary.error is not None:
-        return f"[red]Stopped[/] after {spent}."
+        return f"[red]Stopped[/] after {spent}.{lost}"
     if summary.stopped and summary.left:
         left = f"about {_plural(summary.left, 'request')} left for the next run"
-        return f"[yellow]Stopped as asked[/] after {spent}; {left}.{later}"
+        return f"[yellow]Stopped as asked[/] after {spent}; {left}.{later}{lost}"
     if summary.tally.failed:
-        return f"[yellow]Loaded, with {len(summary.tally.failed)} failed[/], {spent}.{later}"
+        return f"[yellow]Loaded, with {len(summary.tally.failed)} failed[/], {spent}.{later}{lost}"
+    if lost:
+        return f"[yellow]Loaded, but not all[/], {spent}.{later}{lost}"
     if not summary.rows:
         return f"[green]Nothing new[/], {spent}.{later}"
     return f"[green]All loaded[/], {spent}.{later}"
+
+
+def _given_up(tally: Tally) -> str:
+    lost = [_plural(count, WHAT.get(name, name).removesuffix("s")) for name, count in tally.given_up.items() if count]
+    return f" {', '.join(lost)} given up: never came; see load_issues." if lost else ""
 
 
 def _duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ..api.client import ResultsApi
 from ..config import EVERY_WORKSPACE, Settings
-from ..errors import ApiError, ApiUnavailable, NotFound
+from ..errors import ApiError, ApiUnavailable, CredentialsError, Forbidden, NotFound
 from ..sync.again import HOUR
 from ..sync.studies import Test
 from ..tables.payloads import storable
@@ -43,6 +43,7 @@ class Discovery:
 
         Raises:
             ApiUnavailable: all workspaces are wanted, and nobody says which there are.
+            CredentialsError: all workspaces are wanted, and these credentials may not know which there are.
 
         """
         with self._lock:
@@ -85,6 +86,8 @@ class Discovery:
             return list(wanted)
         try:
             seen = [str(w.get("uuid")) for w in self._api().workspaces() if w.get("uuid")]
+        except Forbidden as error:
+            raise CredentialsError(str(error), error.status) from None
         except ApiError as error:
             raise ApiUnavailable(f"The workspaces cannot be listed: {error}") from None
         return list(dict.fromkeys([w for w in wanted if w != EVERY_WORKSPACE] + list(seen)))

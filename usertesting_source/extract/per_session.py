@@ -5,19 +5,22 @@ when something fails. The resources differ in what they ask for; this they have 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from ..errors import ApiError, DownloadError, NotFound
 from ..sync import kinds
-from ..sync.again import Due, deadline
+from ..sync.again import GIVE_UP_AFTER, Due, deadline
 from ..sync.cursor import oldest_first
 from ..sync.state import ResourceState, Retry, Why
 from .poll import Poll
 from .visits import Visit, Visits
 
 Absent = Literal["failed", "waiting", "none"]
-"""What a 404 for a listed session means: a fault; not there yet; that there is none."""
+"""What a 404 for a listed session means: a fault; not there yet; that there is none so far, and may be more later."""
+
+ORDER: Mapping[str | None, int] = {"watching": 1, "failed": 2}
+"""New sessions first; what is loaded can wait, and what failed before may well fail again."""
 
 
 class PerSession:
@@ -56,6 +59,7 @@ class PerSession:
                 yield None
             else:
                 yield from self._serve(visit, batch)
+                yield None  # every test is a turn: no resource runs ahead of those that know more about the next
         for visit in backlog:
             yield from self._serve(visit, self._batch(visit))
 
@@ -81,8 +85,7 @@ class PerSession:
             due = kinds.probes(visit.state, due, visit.listing.total)
         fresh = poll.listings.fresh_ids(self._resource, test_id, visit.listing, is_backlog=len(due) > poll.chunk)
         due = oldest_first((d for d in due if d.session_id not in self._out), fresh)
-        # what failed before may well fail again: it must not keep the rest waiting
-        return sorted(due, key=lambda d: _why(visit, d) == "failed")
+        return sorted(due, key=lambda d: ORDER.get(_why(visit, d), 0))
 
     def _wanted(self, visit: Visit) -> list[Due]:
         """Sessions asked for by name."""
@@ -112,17 +115,25 @@ class PerSession:
 
     def done(self, visit: Visit, due: Due, items: int = 1) -> None:
         """The session is loaded: moves the state, so it must come before the rows are yielded."""
-        test_id, cursor = visit.test.test_id, visit.cursor
-        retry = cursor.state.again.get(due.session_id)
-        if retry and retry["tries"]:
-            self.visits.issues.tell(self._poll.now(), test_id, due.session_id, "resolved", "Loaded.", retry=retry)
-        cursor.settle(due.session_id, due.time)
+        self._settle(visit, due)
         if visit.probes:
-            is_news = kinds.hit(cursor.state)
+            is_news = kinds.hit(visit.state)
             if is_news and not visit.listing.ended:
                 self.visits.cut()  # now all of its sessions are wanted, and only some are listed
         self._asked(visit, due)
         self._poll.succeeded(self._resource, items)
+
+    def _settle(self, visit: Visit, due: Due) -> None:
+        """All is well with the session; where it may get more later, or has none so far, it is asked for again."""
+        now, cursor = self._poll.now(), visit.cursor
+        if retry := _trouble(visit, due):
+            self.visits.issues.tell(now, visit.test.test_id, due.session_id, "resolved", "Loaded.", retry=retry)
+            due = Due(due.session_id, due.time)
+        if self._absent == "none":
+            until = now + GIVE_UP_AFTER if is_probe(visit) else deadline(due, "watching", now, 0)
+            cursor.later(due, now, "watching", until, {})
+        else:
+            cursor.settle(due.session_id, due.time)
 
     def failed(self, visit: Visit, due: Due, error: ApiError | DownloadError) -> None:
         """The session could not be loaded: it is asked for again later, or given up."""
@@ -132,25 +143,30 @@ class PerSession:
             return
         self._asked(visit, due)
         why: Why = "waiting" if is_absent and self._absent == "waiting" else "failed"
-        before, now = visit.state.again.get(due.session_id), self._poll.now()
+        before, now, test_id = _trouble(visit, due), self._poll.now(), visit.test.test_id
+        due = Due(due.session_id, due.time, due.tries, before["since"] if before else None)
         until = deadline(due, why, now, self._poll.settings.transcript_wait_hours)
         retry = visit.cursor.later(due, now, why, until, visit.summary(due))
-        self._note(why, error, retry)
+        self._note(visit, why, error, retry)
         if retry is not None or not self._has_none(visit, due, why):
             status = why if retry else "given_up"
             self._tell(visit, due, status, str(error), before)
-        if self._poll.outage.failed(self._resource, visit.test.test_id, error, again=before is not None):
+        is_again, is_open = before is not None, is_probe(visit)
+        if self._poll.outage.failed(self._resource, test_id, error, again=is_again, is_probe=is_open):
             self._poll.tally.warn(
-                f"Test {visit.test.test_id}: several {self._resource} in a row failed, the rest of them is left for"
-                " the next run."
+                f"Test {test_id}: several {self._resource} in a row failed, the rest of them is left for the next run."
             )
 
     def _none(self, visit: Visit, due: Due) -> None:
-        """The session has none: a test of unknown kind may have none at all."""
-        if not visit.probes:
+        """The session has none so far: a test of unknown kind may have none at all, if that is so a day later, too."""
+        if not is_probe(visit):
             self.done(visit, due, items=0)
             return
+        is_second_look = _why(visit, due) == "watching"
         self._asked(visit, due)
+        if not is_second_look:
+            self._settle(visit, due)
+            return
         visit.cursor.settle(due.session_id, due.time)
         if kinds.miss(visit.state, visit.listing.total):
             self._warn_of_none(visit.test.test_id)
@@ -160,26 +176,30 @@ class PerSession:
         self._poll.tally.served.add((self._resource, due.session_id))
         self._poll.asked(self._resource, visit.test.test_id)
 
-    def _note(self, why: Why, error: Exception, retry: Retry | None) -> None:
+    def _note(self, visit: Visit, why: Why, error: Exception, retry: Retry | None) -> None:
+        tally, is_miss = self._poll.tally, why == "waiting" and is_probe(visit)
         if why == "failed":
             self._poll.fail(str(error))
         elif retry is not None:
-            self._poll.tally.waiting[self._resource] += 1
+            tally.waiting[self._resource] += 1
+        if retry is None:
+            tally.give_up(self._resource, missed_in=visit.test.test_id if is_miss else None)
         self._poll.package.holds_rows()
 
     def _has_none(self, visit: Visit, due: Due, why: Why) -> bool:
         """Whether a test of unknown kind counts, with this one given up, as having none: then all is well with it."""
-        if why != "waiting" or not visit.probes:
+        if why != "waiting" or not is_probe(visit):
             return False
         state, test_id, now = visit.state, visit.test.test_id, self._poll.now()
         state.given_up_since[due.session_id] = due.since or now
         if not kinds.miss(state, visit.listing.total):
             return False
-        message = f"This test has no {self._resource}."
+        message, tries = f"This test has no {self._resource}.", due.tries + 1
         for session_id, since in state.given_up_since.items():
-            self.visits.issues.tell(now, test_id, session_id, "resolved", message, since=since)
+            self.visits.issues.tell(now, test_id, session_id, "resolved", message, attempts=tries, since=since)
         state.given_up_since.clear()
         key = self._resource, test_id
+        self._poll.tally.take_back(*key)
         self._poll.tally.due[key] = self._poll.tally.asked[key]
         self._warn_of_none(test_id)
         return True
@@ -207,3 +227,13 @@ def _is_unsure(visit: Visit) -> bool:
 def _why(visit: Visit, due: Due) -> str | None:
     retry = visit.state.again.get(due.session_id)
     return retry["why"] if retry else None
+
+
+def _trouble(visit: Visit, due: Due) -> Retry | None:
+    """How the session stands since it failed, or was not there; a look for more is no trouble, nor a late one."""
+    return None if _why(visit, due) in ("watching", "late") else visit.state.again.get(due.session_id)
+
+
+def is_probe(visit: Visit) -> bool:
+    """Whether it is still open if the test has any."""
+    return visit.probes and not visit.state.has_some

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ApiError
 from ..outcome import Plan
 from ..sync.listing import Listing
+from ..sync.outage import LISTINGS_IN_A_ROW
 from ..sync.state import ResourceState
 from ..sync.studies import PER_SESSION, PER_TEST, Test, may_have
 from .poll import Poll
@@ -36,22 +37,26 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
     visits = [Visits(poll, name, ResourceState(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
     for each in visits:
         each.forget(tests)
+        tests = each.in_order(tests)
     poll.tally.forgotten.clear()
+    unlisted = 0
     for test in tests[:LOOK_AHEAD]:
         awake = [each for each in visits if may_have(each.resource, test) is not False and not each.rests(test)]
-        if awake:
-            _count(poll, plan, test, awake)
-        else:
+        if not awake:
             plan.resting += 1
+        elif _count(poll, plan, test, awake):
+            unlisted = 0
+        elif (unlisted := unlisted + 1) == LISTINGS_IN_A_ROW:
+            break
     return plan
 
 
-def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
-    """Adds what is due in one test."""
+def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> bool:
+    """Adds what is due in one test; False when it cannot be listed."""
     try:
         listing = poll.listings.read(test.test_id, FIRST_PAGE, lambda _: True)
     except ApiError:
-        return  # told, with all else that fails, by the resource that runs into it
+        return False  # told, with all else that fails, by the resource that runs into it
     plan.listed += 1
     for each in visits:
         cursor = each.cursor(test)
@@ -68,6 +73,7 @@ def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
             plan.is_most = True
         poll.tally.due[each.resource, test.test_id] = count
         plan.due[each.resource] = plan.due.get(each.resource, 0) + count
+    return True
 
 
 def _unread(listing: Listing) -> int:

@@ -25,14 +25,15 @@ import dlt
 from dlt.extract import DltResource
 
 from ..config import ALL_RESOURCES
-from ..errors import ApiError
+from ..errors import ApiError, NotFound
 from ..sync import inventory
-from ..sync.again import Due
+from ..sync.again import DAY, HOUR, Due, deadline, missing
 from ..sync.listing import mark_of
 from ..sync.state import ResourceState
 from ..sync.studies import Test
-from ..tables import rows, schema
+from ..tables import rows, schema, transcripts
 from ..tables.new_fields import NewFields
+from ..tables.payloads import as_count, mapping
 from ..times import moment
 from .downloads import Videos
 from .issues import ISSUES, Issues, issue_columns
@@ -45,6 +46,8 @@ from .visits import FIRST_PAGE, Visit, Visits
 Rows = Iterator[Any]
 Row = dict[str, Any]
 Fetch = Callable[[Visit, Due], "Row | list[Row]"]
+FetchTest = Callable[[Visit], tuple[list[Row], "str | None"]]
+"""Rows, and what the answer lacks so far."""
 
 
 STUDY = ("uuid", "title", "type", "productType", "orderedAt")
@@ -181,9 +184,12 @@ class Resources:
         """A row per session that has a transcript, with its cues as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            vtt, chunk_chars = self.poll.api.transcript(due.session_id), self.poll.settings.transcript_chunk_chars
+            vtt, settings, now = self.poll.api.transcript(due.session_id), self.poll.settings, self.poll.now()
+            if transcripts.is_bare(vtt) and now < deadline(due, "waiting", now, settings.transcript_wait_hours):
+                raise NotFound(f"The transcript of session {due.session_id} is a bare header so far.", 200)
             test_id, finished = visit.test.test_id, visit.finish_time(due)
             with readable(f"the transcript of session {due.session_id}"):
+                chunk_chars = settings.transcript_chunk_chars
                 row = rows.transcript_row(test_id, due.session_id, vtt, _now(), chunk_chars, finished)
             if row["dropped_cues"]:
                 self.poll.tally.dropped_cues[due.session_id] = row["dropped_cues"]
@@ -238,40 +244,42 @@ class Resources:
     def qx_scores(self) -> Rows:
         """A row per task group of an interaction test, when its score has changed."""
 
-        def fetch(visit: Visit) -> list[Row]:
+        def fetch(visit: Visit) -> tuple[list[Row], str | None]:
             test_id, now = visit.test.test_id, self.poll.now()
             payload = self.poll.api.qx_scores(test_id)
             with readable(f"the QXscores of test {test_id}"):
                 scores = rows.qx_score_rows(test_id, payload, cast("datetime", moment(now)), self.fields)
-            return list(inventory.new_scores(scores, visit.state.score_marks, now, self.poll.wishes.full))
+            changed = list(inventory.new_scores(scores, visit.state.score_marks, now, self.poll.wishes.full))
+            left_out = missing(as_count(mapping(payload.get("meta")).get("completes")), visit.listing)
+            return changed, f"The QXscores of test {test_id} leave out {left_out:,} sessions." if left_out else None
 
-        yield from self._per_test("qx_scores", fetch)
+        yield from self._per_test("qx_scores", fetch, absent="waiting")
 
     def highlight_reels(self) -> Rows:
         """A row per highlight reel; metadata only, since asking for a reel's file starts a render job."""
 
-        def fetch(visit: Visit) -> list[Row]:
+        def fetch(visit: Visit) -> tuple[list[Row], str | None]:
             test_id = visit.test.test_id
             payload = self.poll.api.highlight_reels(test_id)
             with readable(f"the highlight reels of test {test_id}"):
-                return rows.highlight_reel_rows(test_id, payload, self.fields)
+                return rows.highlight_reel_rows(test_id, payload, self.fields), None
 
-        yield from self._per_test("highlight_reels", fetch)
+        yield from self._per_test("highlight_reels", fetch, absent="none", every=DAY - HOUR)
 
-    def _per_test(self, name: str, fetch: Callable[[Visit], list[Row]]) -> Rows:
-        """Asks once per test, when its sessions have changed since."""
-        asks = PerTest(self.poll, name, self._state(name))
+    def _per_test(self, name: str, fetch: FetchTest, absent: Absent, every: int | None = None) -> Rows:
+        """Asks once per test, when its sessions have changed since, or the last answer is old or not whole."""
+        asks = PerTest(self.poll, name, self._state(name), absent, every)
         for visit in asks.due():
             yield from self._told(asks.visits.issues)
             found: list[Row] = []
             if visit is not None:
                 with self.poll.guard():
                     try:
-                        found = fetch(visit)
+                        found, lacks = fetch(visit)
                     except ApiError as error:
                         asks.failed(visit, error)
                     else:
-                        asks.done(visit, len(found))
+                        asks.done(visit, len(found), lacks)
             yield found or None
         yield from self._told(asks.visits.issues)
 

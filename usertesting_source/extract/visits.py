@@ -15,9 +15,10 @@ from typing import Any
 
 from ..errors import ApiError, NotFound
 from ..sync import kinds
-from ..sync.again import DAY, LAST_TEST_RETRY, NEVER, Due, retry_after
+from ..sync.again import DAY, LAST_TEST_RETRY, NEVER, Due, is_due, retry_after
 from ..sync.cursor import Cursor
 from ..sync.listing import PAGE, Listed, Listing
+from ..sync.outage import is_troubled
 from ..sync.state import ResourceState, TestState
 from ..sync.studies import Test, may_have
 from ..times import parse_time
@@ -97,11 +98,21 @@ class Visits:
             tests = self.poll.tests()
         self.forget(tests)
         found, wanted = self.poll.tally.found, self.poll.wishes.session_ids
-        for test in tests:
+        if not wanted:
+            for test in tests:
+                self._pass_over(test)  # at once, before another resource comes to them
+        for test in self.in_order(tests):
             if self.must_end():
                 return
             if not wanted or test.test_id in found.values() or wanted - found.keys():
                 yield test
+
+    def in_order(self, tests: Iterable[Test]) -> list[Test]:
+        """Tests with which an earlier run had trouble go last: they must not keep the others waiting."""
+        tests, outage = list(tests), self.poll.outage
+        troubled = [test.test_id for test in tests if is_troubled(self.state(test))]
+        outage.expect((test.test_id for test in tests if not test.is_classic), troubled)
+        return sorted(tests, key=lambda test: outage.was_troubled(test.test_id))
 
     def must_end(self) -> bool:
         """Whether to begin nothing more in this load package."""
@@ -195,11 +206,15 @@ class Visits:
         if cursor.rests(now):
             tally.resting.add(test.test_id)
             return not self.poll.listings.has(test.test_id)
-        retry = cursor.state.listing_retry
-        if retry and now < retry["at"]:
-            tally.pass_over(test.test_id)
-            return True
-        return False
+        return self._pass_over(test)
+
+    def _pass_over(self, test: Test) -> bool:
+        """Leaves a test alone, for all resources, that could not be listed a short while ago."""
+        retry = self.state(test).listing_retry
+        if retry is None or is_due(retry, self.poll.now(), LAST_TEST_RETRY):
+            return False
+        self.poll.tally.pass_over(test.test_id)
+        return True
 
     def _list(self, test: Test, cursor: Cursor, border: int | None) -> Listing | None:
         now, wanted = self.poll.now(), self.poll.wishes.session_ids
@@ -263,7 +278,7 @@ class Visits:
             )
         self.issues.tell(now, test.test_id, None, "failed", message, retry=retry)
         self.poll.fail(message)
-        self.poll.outage.unlisted(error)
+        self.poll.outage.unlisted(test.test_id, error)
 
     def _listed(self, test: Test, state: TestState, listing: Listing) -> None:
         """Tells what does not fit in a listing, and when it fits again."""

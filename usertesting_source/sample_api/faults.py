@@ -56,6 +56,7 @@ class Faults:
         echo: every answer repeats the secrets that it was asked with, and signed URLs, in each of its objects.
         html_errors: every refusal is an HTML page, as from a gateway.
         garbled_transcripts: sessions whose transcript is text, but no WebVTT.
+        scores_lag: so many of the newest sessions are not in the QXscores yet.
         ignore_offset: every page of a listing is page one, and says so.
         total_count: the `totalCount` of every listing, whatever is true.
         empty_pages: so many pages behind the first come without sessions.
@@ -84,6 +85,7 @@ class Faults:
     echo: bool = False
     html_errors: bool = False
     garbled_transcripts: set[str] = field(default_factory=set)
+    scores_lag: int = 0
     ignore_offset: bool = False
     total_count: int | None = None
     empty_pages: float = 0

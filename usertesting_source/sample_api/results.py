@@ -94,7 +94,7 @@ class ResultsEndpoints:
         study = self._study(ids[0])
         if study.kind != INTERACTION:
             raise Refused(refusal(404, "QXscores not found"))
-        return as_json(payloads.qx_scores(study, list(self.state.listing(study.test_id))))
+        return as_json(payloads.qx_scores(study, list(self.state.listing(study.test_id)[self.faults.scores_lag :])))
 
     def reels(self, ids: tuple[str, ...], _: Query) -> Reply:
         """`GET /api/v2/testResults/{testId}/highlightreels`."""
@@ -117,6 +117,8 @@ class ResultsEndpoints:
     def _clips(self, session_id: str) -> Json:
         study, session = self._recorded(session_id, "Session video or clips not found")
         found = payloads.clips(study, session)
+        if session.clips_from is not None and self.state.now() < session.clips_from:
+            found["clips"] = []
         if not found["clips"] and self.state.settings.no_clips_status == 404:
             raise Refused(refusal(404, "Session video or clips not found"))
         return found

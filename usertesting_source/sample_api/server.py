@@ -168,7 +168,7 @@ class SampleApi:
         """
         A participant finishes a session; returns its id.
 
-        `fields` are other attributes of `Session`: `finish_listed`, `listed_from`, `transcript_from`,
+        `fields` are other attributes of `Session`: `finish_listed`, `listed_from`, `transcript_from`, `clips_from`,
         `troubled`, `details`, `transcript`, `status`, `audience_id`.
         """
         self._added += 1

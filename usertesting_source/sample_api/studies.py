@@ -89,6 +89,7 @@ class Session:
         finish_listed: False: the listing has no `finishTime` for it.
         listed_from: not visible before; None: always visible.
         transcript_from: the transcript is 404 before; None: there from the beginning.
+        clips_from: nobody has made clips before; None: they are there from the beginning.
         troubled: whether tasks went wrong; None: decided by chance.
         details: replaces top-level keys of the details.
         transcript: replaces the transcript.
@@ -102,6 +103,7 @@ class Session:
     finish_listed: bool = True
     listed_from: datetime | None = None
     transcript_from: datetime | None = None
+    clips_from: datetime | None = None
     audience_id: str | None = None
     status: str = "COMPLETE"
     troubled: bool | None = None

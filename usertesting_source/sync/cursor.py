@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from operator import attrgetter
 from typing import Any
 
-from .again import DAY, GIVE_UP_AFTER, HOUR, Due, retry_after
+from .again import DAY, GIVE_UP_AFTER, HOUR, Due, is_due, retry_after, waits
 from .listing import Listed, Listing
 from .loaded import Shown
 from .state import Retry, TestState, Why
@@ -85,7 +85,7 @@ class Cursor:
         What `since` leaves out stays due for a later call without it.
         """
         due = [Due(session.session_id, session.time) for session in self._open_left()]
-        due += [Due(i, r["time"], r["tries"], r["since"]) for i, r in self.state.again.items() if r["at"] <= now]
+        due += [Due(i, r["time"], r["tries"], r["since"]) for i, r in self.state.again.items() if is_due(r, now)]
         return sorted((d for d in due if since is None or d.time >= since), key=_IN_ORDER)
 
     def is_unchanged(self, listing: Listing, now: int) -> bool:
@@ -164,7 +164,7 @@ class Cursor:
 
     def rest(self, newest: int | None, now: int, quiet_after: int | None) -> None:
         """Lets a test rest for a day whose newest session is old and where nothing is to be asked for again."""
-        if quiet_after is None or self.state.again or not newest or now - newest < quiet_after:
+        if quiet_after is None or waits(self.state.again) or not newest or now - newest < quiet_after:
             self.state.quiet_at = None
         elif not _was(self.state.quiet_at, QUIET_EVERY, now):
             self.state.quiet_at = now

@@ -2,7 +2,8 @@
 Tests of unknown kind, which may have no transcripts (videos, clips, scores) at all: how that is found out cheaply.
 
 Until one is found, `PROBES` sessions are asked: the oldest, the newest, the middle one. When they were given up, the
-test counts as having none, until it has `PROBE_GROWTH` times as many sessions: then one is asked again.
+test counts as having none, until it has `PROBE_GROWTH` times as many sessions: then one is asked again. A probe that
+failed says nothing of the kind: another session is asked in its place.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ def probes(state: TestState, due: Sequence[Due], total: int) -> list[Due]:
     retries = [d for d in due if d.tries]
     fresh = [d for d in due if not d.tries]
     if state.barren_total is not None:
-        return fresh[-1:] if has_grown(state, total) and not state.again else retries
-    places = PROBES - (state.probes_missed or 0) - len(state.again)
-    spread = fresh[:1] + fresh[1:][-1:] + fresh[1:-1][len(fresh[1:-1]) // 2 :][:1]
-    return retries + spread[: max(places, 0)]
+        places, spread = int(has_grown(state, total)), fresh[-1:]
+    else:
+        places = PROBES - (state.probes_missed or 0)
+        spread = fresh[:1] + fresh[1:][-1:] + fresh[1:-1][len(fresh[1:-1]) // 2 :][:1]
+    return retries + spread[: max(places - _out(state), 0)]
 
 
 def has_grown(state: TestState, total: int) -> bool:
@@ -36,8 +38,13 @@ def has_grown(state: TestState, total: int) -> bool:
 
 def are_out(state: TestState) -> bool:
     """Whether all probes are out: until one is found, the first page, which has the count, is listing enough."""
-    out = (state.probes_missed or 0) + len(state.again)
+    out = (state.probes_missed or 0) + _out(state)
     return not state.has_some and (state.barren_total is not None or out >= PROBES)
+
+
+def _out(state: TestState) -> int:
+    """Sessions that were not there, and are asked for once more."""
+    return sum(retry["why"] != "failed" for retry in state.again.values())
 
 
 def hit(state: TestState) -> bool:

@@ -18,8 +18,11 @@ from ..errors import StateError
 STATE_VERSION = 2
 T = TypeVar("T")
 
-Why = Literal["waiting", "failed", "late"]
-"""Why something is asked for (again): it is not there yet, it went wrong, or it turned up where all was settled."""
+Why = Literal["waiting", "failed", "watching", "late"]
+"""
+Why something is asked for (again): it is not there yet; it went wrong; it is loaded and may grow; or it turned up where
+all was settled.
+"""
 
 
 class Retry(TypedDict):
@@ -94,7 +97,10 @@ class TestState:
     """{session id: finished at}: done, and not inside a span. Bound: the sessions inside the overlap."""
 
     again = _Container[dict[str, Retry]]("again", dict)
-    """{session id: Retry}: to be asked for again. Bound: each is given up at its deadline, 14 days at most."""
+    """
+    {session id: Retry}: to be asked for again. Bound: each is given up at its deadline, 14 days at most; of those that
+    are watched for more, the sessions that finished within 14 days before they were loaded.
+    """
 
     settled_total = _Value[int]("settled_total")
     """The API's count while everything listed is settled: the same count says that nothing has changed."""
@@ -127,10 +133,16 @@ class TestState:
     """How many sessions the test had when it was taken to have none of this."""
 
     test_retry = _Value[Retry]("test_retry")
-    """A resource that asks once per test could not get its answer."""
+    """A resource that asks once per test could not get its answer, or not all of it."""
+
+    unanswered_since = _Value[int]("unanswered_since")
+    """When an answer that was given up had first been asked for: the next one closes its issue."""
 
     answered_for = _Value[list[Any]]("answered_for")
     """[count, newest finish] of the listing for which such a resource got its last answer."""
+
+    answered_at = _Value[int]("answered_at")
+    """When that was, for a resource whose answers change without news of the sessions."""
 
     score_marks = _Container[dict[str, list[Any]]]("score_marks", dict)
     """{task group: [mark of its last row of `qx_scores`, when that came]}. Bound: the test's task groups."""
@@ -178,6 +190,7 @@ _OUTLIVES_FULL: Collection[str] = (
     "again",
     "listing_retry",
     "test_retry",
+    "unanswered_since",
     "listing_problem",
     "score_marks",
     "listed_rows",
