@@ -39,7 +39,11 @@ class Discovery:
 
     def tests(self, complain: Callable[[str], None]) -> list[Test]:
         """
-        The tests; `complain` is told of a workspace that cannot be listed: what was last known of it is taken then.
+        The tests.
+
+        Args:
+            complain: is told of a workspace that cannot be listed (what was last known of it is taken then), of named
+                tests that cannot be loaded, and when there is no test at all.
 
         Raises:
             ApiUnavailable: all workspaces are wanted, and nobody says which there are.
@@ -69,7 +73,14 @@ class Discovery:
             for test in self._in_workspace.get(workspace_id, ()):
                 found.setdefault(test.test_id, test)
         for test_id in self._settings.test_ids:
-            found.setdefault(test_id, Test(test_id))
+            if found.setdefault(test_id, Test(test_id)).is_classic:
+                kind = found[test_id].study.get("type")
+                complain(f"Test {test_id} is of type {kind}, a classic test, which the Results API does not serve.")
+        if not found and not self._is_patchy:
+            complain(
+                "No test was found: no workspace is visible to these credentials, or there is none in them. Check"
+                " `sources.usertesting.workspace_ids`, and that the credentials' e-mail address is a member."
+            )
         yield from found.values()
 
     def _studies(self, workspace_id: str) -> Iterator[Test]:

@@ -1,7 +1,7 @@
 -- grain: a test, with how much of what the API lists is here, what is waited for, and what went wrong
 -- key: test_id
 -- units:
---   listed: sessions that the test's listing holds
+--   listed: sessions of the test, as the API counts them (where `tests` is not loaded: rows that are listed)
 --   removed: sessions that are gone from the listing
 --   detailed: sessions whose details are here, without the removed ones
 --   transcribed: sessions whose transcript is here, without the removed ones
@@ -62,7 +62,7 @@ known as (
 select
     k.test_id,
     n.title as test_title,
-    cast(coalesce(l.sessions, 0) as bigint) as listed,
+    cast(coalesce(n.session_count, l.sessions, 0) as bigint) as listed,
     cast(coalesce(l.removed, 0) as bigint) as removed,
     cast(coalesce(c.sessions, 0) as bigint) as detailed,
     cast(coalesce(v.sessions, 0) as bigint) as transcribed,
