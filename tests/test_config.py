@@ -157,6 +157,14 @@ def test_credentials_can_be_one_variable(env: Callable[..., None], text: str) ->
     assert built().credentials.access_token == "abc"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \t"])
+def test_credentials_may_end_in_a_line_break(env: Callable[..., None], end: str) -> None:
+    """Files and environment variables often do."""
+    env(credentials__client_id=f"cid{end}", credentials__client_secret=f"{SECRET}{end}")
+    env(credentials__access_token=f"abc{end}")
+    assert built()
+
+
 def test_videos_are_loaded_once_there_is_a_place_for_them(env: Callable[..., None]) -> None:
     """Unless the resources are chosen."""
     assert built().resources == DEFAULT_RESOURCES
@@ -170,6 +178,16 @@ def test_addresses_may_end_in_a_slash(env: Callable[..., None]) -> None:
     """It makes no other API, and no other quota, of it."""
     env(base_url="https://api.example/")
     assert built().base_url == "https://api.example"
+
+
+def test_the_folder_of_the_quota_may_begin_at_home(env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people write paths; without the setting the quota itself knows where."""
+    assert built().quota_dir is None
+    monkeypatch.setenv("HOME", "/home/somebody")
+    env(quota_dir="~/quota")
+    assert built().quota_dir == "/home/somebody/quota"
+    assert built(quota_dir="/var/lib/usertesting/").quota_dir == "/var/lib/usertesting"
+    assert built(quota_dir="").quota_dir is None
 
 
 # -- wrong settings ---------------------------------------------------------------------
@@ -193,6 +211,11 @@ def test_addresses_may_end_in_a_slash(env: Callable[..., None]) -> None:
         ),
         ({"credentials__access_token": "Bearer abc"}, "access_token` holds characters .*copy it anew"),
         ({"credentials__access_token": "eyJ…abc"}, "access_token` holds characters .*copy it anew"),
+        ({"credentials__access_token": "abc\ndef"}, "access_token` holds .* or a line break: copy it anew"),
+        ({"credentials__access_token": "abc\x1bdef"}, "access_token` holds characters"),
+        ({"credentials__client_secret": f"{SECRET}\nmore"}, "client_secret` holds a line break, .*copy it anew"),
+        ({"credentials__client_secret": f"{SECRET}\x07"}, "client_secret` holds a line break, or another character"),
+        ({"credentials__client_id": "c\rid"}, "client_id` holds a line break"),
         ({"test_ids": None}, r"Nothing to load: list test ids in .*test_ids.*\[\"\*\"\]"),
         ({"test_ids": "[]"}, "Nothing to load"),
         ({"test_ids": "12345"}, "test_ids` cannot be '12345': a test id is a UUID such as .*classic tests"),
@@ -212,6 +235,9 @@ def test_addresses_may_end_in_a_slash(env: Callable[..., None]) -> None:
         ({"rate_period": "0"}, r"rate_period` cannot be 0\.0: give a number of at least 0\.001"),
         ({"rate_period": "nan"}, "rate_period` cannot be nan"),
         ({"rate_period": "inf"}, "rate_period` cannot be inf"),
+        ({"quota_dir": "quota"}, "quota_dir` cannot be 'quota': give the full path of a folder on this machine"),
+        ({"quota_dir": "s3://bucket/quota"}, "quota_dir` cannot be"),
+        ({"quota_dir": "~nobody-of-that-name/quota"}, "quota_dir` cannot be"),
         ({"overlap_days": "-0.5"}, r"overlap_days` cannot be -0\.5"),
         ({"quiet_test_days": "-1"}, "quiet_test_days` cannot be -1"),
         ({"transcript_wait_hours": "-1"}, "transcript_wait_hours` cannot be -1"),

@@ -11,14 +11,15 @@ from click.testing import CliRunner
 
 from usertesting_source import load
 from usertesting_source.sample_api import SampleApi, shop_studies
-from usertesting_source.tables.dictionary import render
 from usertesting_source.tables.schema import TABLES
+from usertesting_source.warehouse.dictionary import render
+from usertesting_source.warehouse.views.definitions import views
 
 ROOT = Path(__file__).parent.parent
 
 
 def test_the_data_dictionary_is_fresh() -> None:
-    """docs/tables.md is what the declared columns render to."""
+    """docs/tables.md is what the declared columns and the heads of the views' files render to."""
     assert (ROOT / "docs/tables.md").read_text() == render()
 
 
@@ -27,6 +28,12 @@ def test_the_readme_names_every_root_table() -> None:
     readme = (ROOT / "README.md").read_text()
     roots = [name for name in TABLES if "__" not in name]
     assert [name for name in roots if f"`{name}`" not in readme] == []
+
+
+def test_the_readme_names_every_view() -> None:
+    """So that nobody writes again what is there."""
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in views() if f"`{name}`" not in readme] == []
 
 
 def test_the_readme_s_queries_run(source_of: Any, pipeline_of: Any, tmp_path: Path) -> None:

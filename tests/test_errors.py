@@ -33,7 +33,13 @@ def test_the_tree_is_drawn_as_the_classes_are() -> None:
 def test_every_error_is_exported() -> None:
     """From its module and from the package, in alphabetical order, and nothing else is."""
     assert errors.__all__ == sorted(kind.__name__ for kind in CLASSES)
-    assert set(usertesting_source.__all__) == {*errors.__all__, "load", "usertesting_source"}
+    assert set(usertesting_source.__all__) == {
+        *errors.__all__,
+        "create_views",
+        "drop_views",
+        "load",
+        "usertesting_source",
+    }
     assert all(getattr(usertesting_source, kind.__name__) is kind for kind in CLASSES)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 import usertesting_source
 from usertesting_source import ApiUnavailable, CredentialsError, load
-from usertesting_source.sample_api import Request, SampleApi, simple_study
+from usertesting_source.sample_api import Request, SampleApi, limits, simple_study
 
 SECRET, WRONG_SECRET = "sample-s3cret-of-the-client", "another-s3cret-that-is-wrong"
 RESOURCES = ["tests", "sessions", "session_details", "transcripts", "session_videos", "clips"]
@@ -87,11 +87,14 @@ def tables_of(pipeline: dlt.Pipeline) -> Iterator[tuple[str, str]]:
     with pipeline.sql_client() as client:
         names = client.execute_sql("select table_schema, table_name from information_schema.tables")
         for schema, name in names or []:
-            yield f"table {name}", str(client.execute_sql(f'select * from "{schema}"."{name}"'))
+            place = name if schema == pipeline.dataset_name else f"{schema}.{name}"
+            yield f"table {place}", str(client.execute_sql(f'select * from "{schema}"."{name}"'))
 
 
 @pytest.fixture
-def api() -> Iterator[SampleApi]:
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
+    """An API whose tokens look like any other word, so that they can be known by nothing but themselves."""
+    monkeypatch.setattr(limits, "_jwt", lambda claims: f"opaque.{claims['jti']}.{'word' * 5}")
     newest = datetime.now(timezone.utc) - timedelta(hours=1)
     study = simple_study(n=6, product_type="THINK_OUT_LOUD", newest=newest)
     with SampleApi([study], rate_limit=None, client_secret=SECRET, video_bytes=5000) as api:
@@ -112,6 +115,7 @@ def trouble(api: SampleApi) -> None:
     api.faults.status = {("details", ids[0]): 500, ("transcript", ids[1]): 404, ("video_url", ids[2]): 503}
     api.faults.cut, api.faults.html, api.faults.truncated = {ids[3]}, {ids[4]}, {ids[5]}
     api.faults.drop_every = 9
+    api.faults.echo = True
     api.faults.media_cut, api.faults.media_expired = 1, True
 
     def later(request: Request) -> None:
@@ -126,6 +130,7 @@ def trouble(api: SampleApi) -> None:
 def ends(api: SampleApi, pipeline: dlt.Pipeline, source: Callable[[], Any]) -> Iterator[BaseException]:
     """All ways for a run to end with an error of the API's; the API is gone afterwards."""
     api.faults.clear()
+    api.faults.echo = True
     api.faults.status = {api.test_ids[0]: 401}
     for run in (load, lambda pipeline, source: pipeline.run(source)):
         with pytest.raises(Exception, match="401") as caught:
@@ -172,11 +177,21 @@ def test_nothing_gets_out(
         **dict(tables_of(pipeline)),
         **dict(files_below(tmp_path)),
     }
-    hidden = {"a signature": "X-Amz-", "a secret": SECRET, "a wrong secret": WRONG_SECRET}
+    hidden = {
+        "a signature": "X-Amz-",
+        "CloudFront's": "Key-Pair-Id",
+        "a token": "?token=",
+        "a secret": SECRET,
+        "a wrong secret": WRONG_SECRET,
+    }
     hidden |= {f"token {number}": token for number, token in enumerate(api.issued)}  # type: ignore[attr-defined] # see above
     assert [(place, name) for place, text in places.items() for name, value in hidden.items() if value in text] == []
 
     # what was looked through was really there
+    for place in ("session_details", "session_details__tasks", "transcripts__cues", "load_issues", "clips"):
+        assert "[removed]; see https://x.example/ http" in places[f"table {place}"], place
+    assert "[removed]; see https://x.example/ http" in told(errors[0])
+    assert "[removed]; see https://x.example/ http" in told(errors[-2])
     assert summary.tally.failed
     assert summary.rows["session_videos"] == len(list(videos.rglob("*.mp4"))) > 0
     assert len(api.issued) > 2  # type: ignore[attr-defined] # see above

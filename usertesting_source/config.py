@@ -5,9 +5,11 @@ Settings of the source, checked before the first request: an error names the key
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -16,7 +18,7 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, UserTestingError
 from .times import parse_time
 
 SECTION = "sources.usertesting"
@@ -74,6 +76,7 @@ class Settings:
     scope: str = SCOPE
     rate_limit: int = 10
     rate_period: float = 60.0
+    quota_dir: str | None = None
     overlap_days: float = 15
     quiet_test_days: float = 30
     resources: tuple[str, ...] = DEFAULT_RESOURCES
@@ -81,11 +84,27 @@ class Settings:
     transcript_chunk_chars: int = 0
     video_bucket_url: str | None = None
     video_concurrency: int = 3
+    section: str = SECTION
+
+
+@contextmanager
+def named_for(section: str) -> Iterator[None]:
+    """Errors name the section of a cloned source where they would name that of the source itself."""
+    try:
+        yield
+    except UserTestingError as error:
+        error.args = (in_section(str(error), section), *error.args[1:])
+        raise
+
+
+def in_section(text: str, section: str) -> str:
+    """`text`, with the section and the environment variables of a cloned source in place of the source's own."""
+    return text.replace(SECTION, section).replace(environment(SECTION), environment(section))
 
 
 def check(settings: Settings) -> Settings:
     """
-    `settings`, if they can be used; addresses without a slash at the end.
+    `settings`, if they can be used; addresses without a slash at the end, folders without `~`.
 
     Raises:
         ConfigurationError: names the first key that cannot.
@@ -97,7 +116,7 @@ def check(settings: Settings) -> Settings:
     _check_url("token_url", settings.token_url)
     _check_numbers(settings)
     check_resources(settings.resources, settings.video_bucket_url)
-    return replace(settings, base_url=settings.base_url.rstrip("/"))
+    return replace(settings, base_url=settings.base_url.rstrip("/"), quota_dir=_folder("quota_dir", settings.quota_dir))
 
 
 def names(key: str, value: object) -> tuple[str, ...]:
@@ -144,12 +163,27 @@ def check_resources(resources: Sequence[str], video_bucket_url: str | None) -> N
         )
 
 
+def wrong(key: str, value: object, remedy: str) -> ConfigurationError:
+    """The error for a setting that cannot be used; `key` with all its sections."""
+    return ConfigurationError(f"`{key}` cannot be {value!r}: {remedy}.")
+
+
+def environment(key: str) -> str:
+    """The environment variable of a setting; `key` with all its sections."""
+    return key.upper().replace(".", "__")
+
+
 def is_uuid(value: str) -> bool:
     """Whether `value` is a UUID as the API wants it: with hyphens."""
     try:
         return str(UUID(value)) == value.lower()
     except ValueError:
         return False
+
+
+def is_token(value: str) -> bool:
+    """Whether `value` can be sent in a header, as a token is."""
+    return value != "" and value.isascii() and value.isprintable() and " " not in value
 
 
 def _check_credentials(credentials: UserTestingCredentials) -> None:
@@ -159,19 +193,25 @@ def _check_credentials(credentials: UserTestingCredentials) -> None:
         here, gone = ("client_id", "client_secret") if has_id else ("client_secret", "client_id")
         raise ConfigurationError(
             f"`{key}.{here}` is set, `{key}.{gone}` is not: both belong together. Put them into .dlt/secrets.toml, or"
-            f" set {_environment(f'credentials.{gone}')}."
+            f" set {environment(f'{key}.{gone}')}."
         )
     if not has_id and not credentials.access_token:
         raise ConfigurationError(
             f"No credentials: set `{key}.client_id` and `{key}.client_secret` (or `{key}.access_token`) in"
-            f" .dlt/secrets.toml, or {_environment('credentials.client_id')} and"
-            f" {_environment('credentials.client_secret')} in the environment. UserTesting support issues them."
+            f" .dlt/secrets.toml, or {environment(f'{key}.client_id')} and"
+            f" {environment(f'{key}.client_secret')} in the environment. UserTesting support issues them."
         )
     token = (credentials.access_token or "").strip()
-    if not (token.isascii() and token.isprintable() and " " not in token):
+    if token and not is_token(token):
         raise ConfigurationError(
-            f"`{key}.access_token` holds characters that no token has, such as blanks: copy it anew, without `Bearer`."
+            f"`{key}.access_token` holds characters that no token has, such as blanks or a line break: copy it anew,"
+            " without `Bearer`."
         )
+    for name in ("client_id", "client_secret"):
+        if not (getattr(credentials, name) or "").strip().isprintable():
+            raise ConfigurationError(
+                f"`{key}.{name}` holds a line break, or another character that cannot be seen: copy it anew."
+            )
 
 
 def _check_ids(settings: Settings) -> None:
@@ -214,6 +254,20 @@ def _check_url(key: str, value: str) -> None:
         )
 
 
+def _folder(key: str, value: str | None) -> str | None:
+    """A folder setting, `~` being the user's home; the same whatever the working folder is."""
+    if value is None:
+        return None
+    try:
+        folder = Path(value).expanduser()
+        good = folder.is_absolute() and "\0" not in value
+    except (TypeError, RuntimeError):  # a value that is no text, a user who is not known
+        good = False
+    if not good:
+        raise _wrong(key, value, "give the full path of a folder on this machine, such as /var/lib/usertesting")
+    return str(folder)
+
+
 def _check_numbers(settings: Settings) -> None:
     least: dict[str, float] = {
         "rate_limit": 0,
@@ -233,8 +287,4 @@ def _check_numbers(settings: Settings) -> None:
 
 
 def _wrong(key: str, value: object, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"`{SECTION}.{key}` cannot be {value!r}: {remedy}.")
-
-
-def _environment(key: str) -> str:
-    return f"{SECTION}.{key}".upper().replace(".", "__")
+    return wrong(f"{SECTION}.{key}", value, remedy)

@@ -10,7 +10,8 @@ Everything that this package raises.
     │   ├── BadRequest             400: the API does not take this id or this range
     │   ├── RateLimited            429 even after waiting: somebody else uses up the quota
     │   ├── ServerError            5xx, or a connection that breaks, after all retries
-    │   └── UnreadableAnswer       200, but the body is no JSON, no WebVTT, or cut in half
+    │   └── UnreadableAnswer       200, but the body is not what was asked for, or cut in half
+    │       └── GatewayPage        it is an HTML page: a gateway or a proxy answers in place of the API
     ├── Interrupted                a stop was asked for (signal, time limit); what was fetched is kept
     ├── AnotherRunIsActive         the same pipeline is running on this machine already
     ├── DestinationError           the warehouse does not take the data
@@ -33,6 +34,7 @@ __all__ = [
     "DestinationError",
     "DestinationLocked",
     "DownloadError",
+    "GatewayPage",
     "Interrupted",
     "NotFound",
     "RateLimited",
@@ -101,6 +103,10 @@ class ServerError(ApiError):
 
 class UnreadableAnswer(ApiError):
     """Raised when an answer of status 200 cannot be read."""
+
+
+class GatewayPage(UnreadableAnswer):
+    """Raised when an answer of status 200 is a page in HTML or XML; for everything, it is an outage."""
 
 
 class Interrupted(UserTestingError):

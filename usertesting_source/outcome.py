@@ -31,7 +31,12 @@ class Tally:
         waiting: by resource, what is not there yet and is asked for again later.
         warnings: what to say once, in order.
         resting: tests not listed because they are quiet.
+        unlisted: tests that could not be listed, lately or a moment ago.
         unread: answers of a shape that is not known: task type, key names.
+        found: sessions that were wanted by name: the test of each.
+        served: resource, and session or test, of what was asked for already.
+        forgotten: resources for which everything was made due again.
+        dropped_cues: by session, how many cues of its transcript could not be read.
 
     """
 
@@ -42,7 +47,31 @@ class Tally:
     waiting: Counter[str] = field(default_factory=Counter)
     warnings: dict[str, None] = field(default_factory=dict)
     resting: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
     unread: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    dropped_cues: Counter[str] = field(default_factory=Counter)
+    found: dict[str, str] = field(default_factory=dict)
+    served: set[tuple[str, str]] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
+    _sighted: set[tuple[str, str]] = field(default_factory=set)
+    _waiting_tests: set[str] = field(default_factory=set)
+
+    def sight(self, resource: str, test_id: str, due: int) -> None:
+        """So many items of a test turned out to be due, at first sight."""
+        if (resource, test_id) not in self._sighted:
+            self._sighted.add((resource, test_id))
+            self.due[resource, test_id] = due
+
+    def pass_over(self, test_id: str) -> None:
+        """A test is left alone for now, since it could not be listed a short while ago."""
+        self.unlisted.add(test_id)
+        if test_id not in self._waiting_tests:
+            self._waiting_tests.add(test_id)
+            self.waiting["tests"] += 1
+
+    def warn(self, line: str) -> None:
+        """Says something once."""
+        self.warnings.setdefault(line)
 
     @property
     def left(self) -> int:

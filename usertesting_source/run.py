@@ -7,6 +7,7 @@ run again and again, each time for a few sessions; state and rows of each packag
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,17 +15,18 @@ from datetime import datetime
 
 import dlt
 from dlt.extract import DltSource
+from dlt.extract.items_transform import LimitItem
 
-from .errors import ApiUnavailable, ConfigurationError, DestinationError, UserTestingError
+from .config import named_for
+from .errors import ApiUnavailable, ConfigurationError, DestinationError, Interrupted, UserTestingError
 from .extract.plan import foresee
+from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
-from .warehouse.packages import Packages, only_run, own_signals
-
-CHUNK = 25
-
-__all__ = ["CHUNK", "Summary", "Watcher", "load"]
+from .warehouse.home import only_run, own_folder
+from .warehouse.loaded import LoadedSessions
+from .warehouse.packages import Packages, check_format, own_signals
 
 
 def load(
@@ -62,27 +64,37 @@ def load(
 
     Raises:
         AnotherRunIsActive: the same pipeline runs on this machine already.
-        ConfigurationError: `source` is something else.
+        ConfigurationError: `source` is something else, or limited by `add_limit`; or the destination is one of files
+            that would double.
         CredentialsError, ApiUnavailable, DestinationError, StateError: see `errors`.
 
     """
     own = source.with_resources(*source.selected_resources)  # a copy: what dlt notes on it is not the caller's
     if not isinstance(own, UserTestingSource):
         raise ConfigurationError(f"`load` is for sources made by usertesting_source(...); {source.name!r} is another.")
+    _check_limits(own)
+    check_format(pipeline, own)
     since_ms = None if since is None else round(since.timestamp() * 1000)
     wishes = Wishes(full, since_ms, frozenset(s.lower() for s in session_ids))
     stop = stop or Stop()
     if max_minutes is not None:
         stop.after(max_minutes * 60)
-    with only_run(pipeline), asked_by_signals(stop), own_signals(pipeline):
-        run = _Run(pipeline, own, chunk, watcher or Watcher(), stop)
-        try:
-            summary = run.watch(wishes, watch_minutes) if watch_minutes else run.poll_once(wishes)
-        finally:
-            own.poll.release()
+    run = _Run(own_folder(pipeline), own, chunk, watcher or Watcher(), stop)
+    with asked_by_signals(stop):
+        summary = run.alone(wishes, watch_minutes)
     if summary.error is not None and raise_errors:
         raise summary.error
     return summary
+
+
+def _check_limits(source: DltSource) -> None:
+    """Dlt's limit ends a package, after which `load` would begin the next one."""
+    limited = [name for name, one in source.selected_resources.items() if one._pipe.find(LimitItem) >= 0]
+    if limited:
+        raise ConfigurationError(
+            f"`load` takes all that is due, package after package, so it has no use for add_limit (on"
+            f" {', '.join(limited)}): run pipeline.run(source) for a taste, or bound it by max_minutes or session_ids."
+        )
 
 
 class _Run:
@@ -92,15 +104,31 @@ class _Run:
         self, pipeline: dlt.Pipeline, source: UserTestingSource, chunk: int, watcher: Watcher, stop: Stop
     ) -> None:
         self._poll = poll = source.poll
-        self._packages = Packages(pipeline, watcher, stop, poll.fail)
+        self._pipeline = pipeline
+        self._packages = Packages(pipeline, source, watcher, stop, poll.fail)
+        self._was_killed = False
         self._source = source
         self._watcher = watcher
         self._stop = stop
         self._has_finished = False
-        poll.stop = stop
-        poll.chunk = chunk
-        poll.on_event = lambda: watcher.progressed(poll.tally, poll.requests)
-        poll.on_wait = watcher.waits
+        poll.hold(watcher, stop, chunk, LoadedSessions(lambda: pipeline))
+
+    def alone(self, wishes: Wishes, watch_minutes: float | None) -> Summary:
+        """The whole run, while no other one loads into the dataset."""
+        settings = self._poll.settings
+        what = json.dumps([sorted(settings.test_ids), sorted(settings.workspace_ids)])
+        try:
+            with only_run(self._pipeline, what, self._waits_for_another) as was_killed, own_signals(self._pipeline):
+                self._was_killed = was_killed
+                return self.watch(wishes, watch_minutes) if watch_minutes else self.poll_once(wishes)
+        except Interrupted:
+            return Summary(stopped=True, left=1)
+        finally:
+            self._poll.release()
+
+    def _waits_for_another(self) -> bool:
+        self._watcher.blocked("another run loads other tests into the same dataset")
+        return self._stop.wait(1.0)
 
     def watch(self, wishes: Wishes, minutes: float) -> Summary:
         """Polls until stopped; an API that is away for a while, or a busy destination, is waited for."""
@@ -110,7 +138,7 @@ class _Run:
             patient = isinstance(summary.error, (ApiUnavailable, DestinationError))
             if self._stop.asked or (summary.error is not None and not patient):
                 return summary
-            if summary.error is None or set(self._source.selected_resources) <= self._poll.forgotten:
+            if summary.error is None or set(self._source.selected_resources) <= self._poll.tally.forgotten:
                 wishes = replace(wishes, full=False)  # all is due again, and stays so
             if summary.error is None:
                 wishes = Wishes(since=wishes.since)
@@ -120,15 +148,19 @@ class _Run:
     def poll_once(self, wishes: Wishes, max_age_s: float = float("inf")) -> Summary:
         """Looks at all tests once, and loads what is due."""
         summary, poll, began = Summary(), self._poll, time.monotonic()
-        poll.begin(wishes, held=True, max_age_s=max_age_s)
+        poll.begin(wishes, max_age_s)
         sent_before, committed_before = poll.requests, self._packages.committed
         try:
-            summary.rows.update(self._packages.finish_pending())
-            self._packages.sync()
-            self._plan()
-            while self._package(summary):
-                pass
-            self._name_missing(wishes)
+            with named_for(poll.settings.section):
+                summary.rows.update(self._packages.begin(self._was_killed))
+                self._was_killed = False
+                self._packages.check_tables()
+                self._plan()
+                if self._pipeline.refresh:
+                    poll.known.forget()
+                while self._package(summary):
+                    pass
+                self._name_missing(wishes)
         except UserTestingError as error:
             summary.error = error
         summary.error = poll.error or summary.error
@@ -143,18 +175,18 @@ class _Run:
 
     def _package(self, summary: Summary) -> bool:
         """Fills, and commits, one load package; True when there may be more to do."""
-        self._poll.begin_chunk()
-        self._packages.extract(self._source)
+        self._poll.begin_package()
+        self._packages.extract()
         summary.rows.update(self._packages.commit())
         return not (self._is_finished or self._stop.asked or self._poll.error)
 
     @property
     def _is_finished(self) -> bool:
-        return set(self._source.selected_resources) <= self._poll.finished
+        return set(self._source.selected_resources) <= self._poll.package.finished
 
     def _plan(self) -> None:
         try:
-            state = self._packages.state(self._source)
+            state = self._packages.state()
             self._watcher.planned(foresee(self._poll, self._source.selected_resources, state))
         except UserTestingError:
             if not self._stop.asked:
@@ -164,7 +196,7 @@ class _Run:
         """Sessions that were asked for by name, and are listed nowhere."""
         if not self._is_finished:
             return
-        for session_id in wishes.session_ids - self._poll.found.keys():
+        for session_id in wishes.session_ids - self._poll.tally.found.keys():
             self._poll.fail(
                 f"Session {session_id} is listed in none of the tests: check the id, and that its test is loaded."
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.schema import Schema
 from dlt.extract import DltSource
 
@@ -12,7 +14,8 @@ from . import config
 from .config import Settings, UserTestingCredentials
 from .extract.poll import Poll
 from .extract.resources import Resources
-from .tables import rows as tables
+from .tables.schema import propagation
+from .warehouse.loaded import LoadedSessions
 
 
 class UserTestingSource(DltSource):
@@ -46,6 +49,7 @@ def usertesting_source(
     scope: str = config.SCOPE,
     rate_limit: int = 10,
     rate_period: float = 60.0,
+    quota_dir: str | None = None,
     overlap_days: float = 15,
     quiet_test_days: float = 30,
     resources: Any = None,
@@ -70,6 +74,7 @@ def usertesting_source(
         scope: of the token.
         rate_limit: requests in `rate_period` seconds; 0: no limit of our own.
         rate_period: in seconds.
+        quota_dir: where processes share the quota; default: a folder of the user's own.
         overlap_days: how far behind the newest session each run looks again.
         quiet_test_days: a test without a new session for so long is listed once a day; 0: always.
         resources: names of the resources to load.
@@ -82,27 +87,33 @@ def usertesting_source(
         ConfigurationError: a setting is missing or cannot be used.
 
     """
-    chosen = config.names("resources", resources)
-    if not chosen:
-        chosen = (*config.DEFAULT_RESOURCES, *(["session_videos"] if video_bucket_url else []))
-    settings = Settings(
-        credentials=credentials,
-        test_ids=tuple(test_id.lower() for test_id in config.names("test_ids", test_ids)),
-        workspace_ids=config.names("workspace_ids", workspace_ids),
-        start_date=config.date("start_date", start_date),
-        base_url=base_url,
-        token_url=token_url,
-        scope=scope,
-        rate_limit=rate_limit,
-        rate_period=rate_period,
-        overlap_days=overlap_days,
-        quiet_test_days=quiet_test_days,
-        resources=chosen,
-        transcript_wait_hours=transcript_wait_hours,
-        transcript_chunk_chars=transcript_chunk_chars,
-        video_bucket_url=video_bucket_url or None,
-        video_concurrency=video_concurrency,
-    )
+    section = ".".join(Container()[ConfigSectionContext].sections[:2])
+    with config.named_for(section):
+        chosen = config.names("resources", resources)
+        if not chosen:
+            chosen = (*config.DEFAULT_RESOURCES, *(["session_videos"] if video_bucket_url else []))
+        settings = Settings(
+            credentials=credentials,
+            test_ids=tuple(test_id.lower() for test_id in config.names("test_ids", test_ids)),
+            workspace_ids=config.names("workspace_ids", workspace_ids),
+            start_date=config.date("start_date", start_date),
+            base_url=base_url,
+            token_url=token_url,
+            scope=scope,
+            rate_limit=rate_limit,
+            rate_period=rate_period,
+            quota_dir=quota_dir or None,
+            overlap_days=overlap_days,
+            quiet_test_days=quiet_test_days,
+            resources=chosen,
+            transcript_wait_hours=transcript_wait_hours,
+            transcript_chunk_chars=transcript_chunk_chars,
+            video_bucket_url=video_bucket_url or None,
+            video_concurrency=video_concurrency,
+            section=section,
+        )
+        settings = config.check(settings)
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
-    return Resources(Poll(config.check(settings)))
+    ids = propagation(schema.naming.normalize_table_identifier)
+    schema.data_item_normalizer.update_normalizer_config(schema, ids)
+    return Resources(Poll(settings, LoadedSessions()))

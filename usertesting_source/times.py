@@ -38,13 +38,6 @@ def _read(value: object) -> datetime | None:
     return datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset}")
 
 
-def iso(moment: datetime | None) -> str | None:
-    """`moment` as the API would write it, to the millisecond: `2024-11-21T12:25:03.347Z`."""
-    if moment is None:
-        return None
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def moment(milliseconds: int | None) -> datetime | None:
     """The moment so many ms after 1970."""
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)

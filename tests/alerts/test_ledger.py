@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,15 @@ from pytest_httpserver import HTTPServer
 from tests.support.fake_jira import EMAIL, TOKEN, FakeJira
 from tests.support.fake_slack import FakeSlack
 from tests.support.warehouse import NOW, Loader, failed, rated, session, wrote
-from usertesting_source.alerts import PIPELINE, Report, alone, rules, tell
+from usertesting_source.alerts import rules
 from usertesting_source.alerts.channel import Channel, ChannelRefused, MaybeDelivered, NotDelivered
 from usertesting_source.alerts.jira import JiraChannel, JiraProject
+from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.message import Message, Style
 from usertesting_source.alerts.sessions import arrived
 from usertesting_source.alerts.signals import Rule, Session
 from usertesting_source.alerts.slack import SlackChannel
+from usertesting_source.alerts.tell import Report, only_teller, tell
 from usertesting_source.errors import AnotherRunIsActive, DestinationLocked
 
 FAILED = Rule("failed_task", "high", rules.failed_task())
@@ -394,9 +397,9 @@ def test_a_signal_that_is_none_any_more_is_dropped(loader: Loader, started: Look
 def test_two_processes_do_not_tell_at_once(loader: Loader) -> None:
     """The second one on a machine is told that there is a first one."""
     pipeline = loader.warehouse().pipeline
-    with alone(pipeline), pytest.raises(AnotherRunIsActive), alone(pipeline):
+    with only_teller(pipeline), pytest.raises(AnotherRunIsActive), only_teller(pipeline):
         pass
-    with alone(pipeline):
+    with only_teller(pipeline):
         pass
 
 
@@ -424,37 +427,45 @@ def test_a_held_duckdb_file_is_waited_for_and_then_named(loader: Loader, channel
 ENDS = st.sampled_from([None, None, NotDelivered("no"), MaybeDelivered("cut off"), Crash(), ChannelRefused("revoked")])
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.lists(ENDS, max_size=3)), min_size=1, max_size=4), st.booleans())
-@settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-def test_through_any_mix_of_failures_each_signal_is_told_once(
-    tmp_path_factory: pytest.TempPathFactory, runs: list[tuple[int, list[BaseException | None]]], finds: bool
-) -> None:
+def test_through_any_mix_of_failures_each_signal_is_told_once(loader: Loader, tmp_path: Path) -> None:
     """Where the channel can be searched; where not, more than once only with the remark that it may be a repeat."""
-    loader, channel = Loader(tmp_path_factory.mktemp("mix")), Recorder()
-    channel.finds = finds
+    using = [FAILED, RATING]
+    loader.load(session("old", failed(), finished=NOW - timedelta(hours=1)))
+    tell(loader.warehouse(), using, Recorder(), clock=lambda: NOW)
+    counter = itertools.count()
 
-    def look_at(moment: datetime, **more: Any) -> None:
-        tell(loader.warehouse(), [FAILED, RATING], channel, clock=lambda: moment, **more)
+    @given(st.lists(st.tuples(st.integers(0, 2), st.lists(ENDS, max_size=3)), min_size=1, max_size=4), st.booleans())
+    @settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    def check(runs: list[tuple[int, list[BaseException | None]]], finds: bool) -> None:
+        folder, channel = tmp_path / f"mix {next(counter)}", Recorder()
+        shutil.copytree(loader.folder / "pipelines", folder / "pipelines")
+        shutil.copy(loader.database, folder)
+        copy = Loader(folder)
+        channel.finds = finds
 
-    look_at(NOW)
-    count = 0
-    for hours, (arrivals, script) in enumerate([*runs, (1, [])], start=1):
-        fresh = [session(f"s{count + n}", failed(), rated(1), finished=LATER) for n in range(arrivals)]
-        count += arrivals
-        if fresh:
-            loader.load(*fresh)
-        channel.script = list(script)
-        try:
-            look_at(NOW + timedelta(hours=6 * hours), max_alerts=2)
-        except Crash:
-            shutil.rmtree(loader.folder / "pipelines" / PIPELINE)
-    channel.script = []
-    for more in range(1, 4):
-        look_at(NOW + timedelta(days=9 + more))
-    told = [(s.session_id, s.rule_id) for one in channel.taken if one.tried_at is None for s in one.signals]
-    assert len(told) == len(set(told))
-    assert set(told) == {(f"s{n}", rule) for n in range(count) for rule in ("failed_task", "low_rating")}
-    assert not (finds and [one for one in channel.taken if one.tried_at])
+        def look_at(moment: datetime, **more: Any) -> None:
+            tell(copy.warehouse(), using, channel, clock=lambda: moment, **more)
+
+        count = 0
+        for hours, (arrivals, script) in enumerate([*runs, (1, [])], start=1):
+            fresh = [session(f"s{count + n}", failed(), rated(1), finished=LATER) for n in range(arrivals)]
+            count += arrivals
+            if fresh:
+                copy.insert(*fresh)
+            channel.script = list(script)
+            try:
+                look_at(NOW + timedelta(hours=6 * hours), max_alerts=2)
+            except Crash:
+                shutil.rmtree(folder / "pipelines" / PIPELINE)
+        channel.script = []
+        for more in range(1, 4):
+            look_at(NOW + timedelta(days=9 + more))
+        told = [(s.session_id, s.rule_id) for one in channel.taken if one.tried_at is None for s in one.signals]
+        assert len(told) == len(set(told))
+        assert set(told) == {(f"s{n}", rule) for n in range(count) for rule in ("failed_task", "low_rating")}
+        assert not (finds and [one for one in channel.taken if one.tried_at])
+
+    check()
 
 
 def test_written_words_reach_the_message(loader: Loader, started: Look, channel: Recorder) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dlt.sources.helpers.requests import Client
 from requests import Request
 
+from tests.support.clocks import clock_of
 from usertesting_source.api.auth import Bearer, TokenUrl
+from usertesting_source.api.quota import Quota
+from usertesting_source.api.transport import Knobs
 from usertesting_source.config import UserTestingCredentials
 from usertesting_source.errors import ApiUnavailable, CredentialsError, Interrupted
 from usertesting_source.sample_api import Request as Seen
@@ -38,12 +40,11 @@ def answers(reply: Reply, endpoint: str = "token") -> Callable[[Seen], None]:
     return refuse
 
 
-def token_url(api: SampleApi, secret: str | None = None, **options: Any) -> TokenUrl:
+def token_url(api: SampleApi, secret: str | None = None, stop: Stop | None = None, **options: Any) -> TokenUrl:
     """The token URL of a sample API, asked with retries."""
-    client = Client(raise_for_status=False)
-    client.configure()
     options = {"client_id": api.client_id, "client_secret": secret or api.client_secret, **options}
-    return TokenUrl(client, **{"url": api.token_url, "scope": "studies:read", **options})
+    quota = Quota("", 0, 10.0, clock=clock_of(stop or Stop()))
+    return TokenUrl(quota=quota, **{"url": api.token_url, "scope": "studies:read", **options})
 
 
 # -- renewal -------------------------------------------------------------------------
@@ -63,7 +64,7 @@ def test_eight_threads_buy_one_token(source_of: SourceOf) -> None:
 def test_a_token_is_renewed_before_it_ends(lifetime: float, renewed_after: float) -> None:
     """Five minutes before, or a quarter of its life, if that is shorter."""
     now, bought = 50.0, iter("abc")
-    bearer = Bearer("https://api.example", lambda: (next(bought), lifetime), clock=lambda: now)
+    bearer = Bearer("https://api.example", lambda: (next(bought), lifetime), now=lambda: now)
     assert bearer.token() == "a"
     now = 50.0 + renewed_after - 0.1
     assert bearer.token() == "a"
@@ -145,8 +146,17 @@ def test_a_stop_ends_the_wait_for_a_token_url(monkeypatch: pytest.MonkeyPatch) -
         threading.Timer(0.2, stop.ask).start()
         began = time.monotonic()
         with pytest.raises(Interrupted):
-            token_url(api, wait=stop.wait)()
+            token_url(api, stop=stop)()
         assert time.monotonic() - began < 3
+
+
+def test_a_token_url_that_is_busy_is_asked_again_when_it_says() -> None:
+    """And is unavailable when it stays so."""
+    with SampleApi([STUDY]) as api:
+        api.faults.on_request = answers(Reply(429, headers={"Retry-After": "0.1"}))
+        with pytest.raises(ApiUnavailable, match=r"answers 429\. Nothing is wrong with the settings"):
+            token_url(api, knobs=Knobs(refusals=2))()
+        assert api.count("token") == 3
 
 
 @pytest.mark.parametrize(
@@ -160,7 +170,7 @@ def test_a_stop_ends_the_wait_for_a_token_url(monkeypatch: pytest.MonkeyPatch) -
         ({"scope": "public_api.read"}, "400: One or more scopes are not configured"),
     ],
 )
-def test_refused_credentials_are_explained_and_not_tried_again(wrong: dict[str, str], said: str) -> None:
+def test_refused_credentials_are_explained_and_not_tried_again(wrong: dict[str, Any], said: str) -> None:
     """Okta's reason, in both of its envelopes, and the settings to look at; never the secret."""
     with SampleApi([STUDY]) as api:
         with pytest.raises(CredentialsError) as caught:
@@ -172,18 +182,25 @@ def test_refused_credentials_are_explained_and_not_tried_again(wrong: dict[str, 
 
 
 def test_a_secret_that_the_token_url_repeats_is_not_passed_on() -> None:
-    """The next best reason is."""
+    """The rest of what it says is."""
     with SampleApi([STUDY]) as api:
         said = {"error": "invalid_client", "error_description": "no client with secret my-s3cret"}
         api.faults.on_request = answers(as_json(said, 401))
-        with pytest.raises(CredentialsError, match="401: invalid_client") as caught:
+        with pytest.raises(CredentialsError, match=r"401: no client with secret \[removed\]") as caught:
             token_url(api, "my-s3cret")()
     assert "my-s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "reply",
-    [Reply(200, b"<html>Sign in</html>", "text/html"), as_json({"token_type": "Bearer"}), as_json(["token"])],
+    [
+        Reply(200, b"<html>Sign in</html>", "text/html"),
+        Reply(200, b"[" * 100_000),
+        as_json({"token_type": "Bearer"}),
+        as_json(["token"]),
+        as_json({"access_token": "one line\nand another"}),
+        as_json({"access_token": "tök"}),
+    ],
 )
 def test_an_answer_without_a_token_is_no_token(reply: Reply) -> None:
     """A page of a proxy, for example."""

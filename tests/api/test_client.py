@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import time
@@ -11,14 +12,17 @@ from typing import Any
 
 import pytest
 
+from tests.support.clocks import clock_of
 from usertesting_source.api.auth import Bearer
 from usertesting_source.api.client import ResultsApi
+from usertesting_source.api.clock import Clock
 from usertesting_source.api.quota import Quota
 from usertesting_source.config import UserTestingCredentials
 from usertesting_source.errors import (
     ApiUnavailable,
     BadRequest,
     CredentialsError,
+    GatewayPage,
     Interrupted,
     NotFound,
     RateLimited,
@@ -37,7 +41,7 @@ TEST, SESSION = STUDY.test_id, STUDY.sessions[0].session_id
 
 def client(base_url: str, token: str = "abc", stop: Stop | None = None) -> ResultsApi:  # noqa: S107 - invented
     """The API with a ready token and without a quota."""
-    return ResultsApi(base_url, Bearer(base_url, token=token), Quota("n", 0, 60.0, wait=(stop or Stop()).wait))
+    return ResultsApi(base_url, Bearer(base_url, token=token), Quota("n", 0, 60.0, clock=clock_of(stop or Stop())))
 
 
 def results_of(api: SampleApi, stop: Stop | None = None) -> ResultsApi:
@@ -98,10 +102,10 @@ def test_transcripts_are_utf_8_whatever_the_header_says(content_type: str) -> No
 
 @pytest.mark.parametrize("meta", [{}, {"meta": None}, {"meta": []}, {"meta": {"pagination": "none"}}])
 def test_a_listing_without_its_totals_is_still_read(meta: dict[str, Any]) -> None:
-    """What came is then all there is known to be."""
+    """How many there are is not known then: it is read until no more come."""
     with answering(as_json({"sessions": [{"sessionId": SESSION}], **meta})) as api:
         listed = results_of(api).session_page(TEST, 0, 500)
-        assert (list(listed.rows), listed.total) == ([{"sessionId": SESSION}], 1)
+        assert (list(listed.rows), listed.total) == ([{"sessionId": SESSION}], None)
 
 
 @pytest.mark.parametrize("url", [None, 5, "", "ftp://storage.example/video", "/video"])
@@ -186,7 +190,7 @@ def test_a_429_that_never_ends_is_given_up(api: SampleApi) -> None:
         now.append(now[-1] + seconds)
         return False
 
-    quota = Quota("n", 0, 60.0, wait=wait, clock=lambda: now[-1])
+    quota = Quota("n", 0, 60.0, clock=Clock(lambda: now[-1], wait))
     results = ResultsApi(api.base_url, Bearer(api.base_url, token=api.access_token()), quota)
     with pytest.raises(RateLimited, match=r"another program uses up the quota .* or lower `sources.usertesting.rate_"):
         results.session_details(SESSION)
@@ -231,18 +235,123 @@ def test_answers_that_are_no_json_are_unreadable(api: SampleApi, damage: str) ->
     """Half a JSON with a length that fits, or a gateway's page: not tried again now."""
     setattr(api.faults, damage, {SESSION, TEST})
     results = results_of(api)
-    with pytest.raises(UnreadableAnswer, match=f"details of session {SESSION} is no JSON .*asked for again later"):
+    with pytest.raises(UnreadableAnswer, match=f"details of session {SESSION} is no JSON.*asked for again later"):
         results.session_details(SESSION)
     with pytest.raises(UnreadableAnswer, match=f"the sessions of test {TEST}"):
         results.session_page(TEST, 0, 500)
     assert api.count() == 2
 
 
-@pytest.mark.parametrize("body", ["[]", '"text"', "null", "5", '{"sessions": {}}', "{}"])
+@pytest.mark.parametrize("body", ["[]", '"text"', "null", "5", '{"sessions": {}}', "{}", '{"message": "try later"}'])
 def test_json_of_another_kind_is_unreadable(body: str) -> None:
-    """A listing without a list."""
-    with answering(Reply(200, body.encode())) as api, pytest.raises(UnreadableAnswer, match=TEST):
-        results_of(api).session_page(TEST, 0, 500)
+    """Whatever was asked for: an empty object, an error document, a list where an object should be."""
+    with answering(Reply(200, body.encode())) as api:
+        results = results_of(api)
+        asked: list[tuple[Callable[[], object], str]] = [
+            (lambda: results.session_page(TEST, 0, 500), TEST),
+            (lambda: results.session_details(SESSION), SESSION),
+            (lambda: results.video_url(SESSION), SESSION),
+            (lambda: results.clips(SESSION), SESSION),
+            (lambda: results.qx_scores(TEST), TEST),
+            (lambda: results.highlight_reels(TEST), TEST),
+        ]
+        for ask, names in asked:
+            with pytest.raises(UnreadableAnswer, match=f"{names} .*asked for again later") as caught:
+                ask()
+            assert (type(caught.value), caught.value.status) == (UnreadableAnswer, 200)
+
+
+@pytest.mark.parametrize("body", ["{}", '{"message": "try later"}', ' [{"error": "x"}]', "\ufeff{}"])
+def test_a_json_document_is_no_transcript(body: str) -> None:
+    """The rest of WebVTT is read elsewhere."""
+    with (
+        answering(Reply(200, body.encode(), "text/vtt")) as api,
+        pytest.raises(UnreadableAnswer, match=f"transcript of session {SESSION} is no WebVTT, but JSON.*again later"),
+    ):
+        results_of(api).transcript(SESSION)
+
+
+def test_the_answer_for_another_one_is_unreadable() -> None:
+    """A cache that mixes things up must not put one participant's words under another's session."""
+    other = uid("another")
+    body = {
+        "sessionId": other,
+        "testId": other,
+        "sessions": [],
+        "qxScores": [],
+        "tasks": [],
+        "videoUrl": "https://storage.example/video",
+    }
+    with answering(as_json(body)) as api:
+        results = results_of(api)
+        for ask, says in (
+            (lambda: results.session_page(TEST, 0, 500), f"{TEST} is that of another test"),
+            (lambda: results.session_details(SESSION), f"{SESSION} is that of another session"),
+            (lambda: results.video_url(SESSION), f"{SESSION} holds no URL of it"),
+            (lambda: results.qx_scores(TEST), f"{TEST} is that of another test"),
+        ):
+            with pytest.raises(UnreadableAnswer, match=says):
+                ask()
+
+
+@pytest.mark.parametrize("told", [{}, {"sessionId": None}, {"sessionId": SESSION.upper()}])
+@pytest.mark.parametrize(
+    "holds",
+    [
+        {"tasks": []},
+        {"taskGroups": [], "tasks": None},
+        {"sessionParticipant": {"participantId": "p"}, "tasks": "none"},
+    ],
+)
+def test_details_need_not_be_whole(told: dict[str, Any], holds: dict[str, Any]) -> None:
+    """The documents let the session's id be null, and lists be empty; whatever is there is loaded."""
+    with answering(as_json({**told, **holds})) as api:
+        assert results_of(api).session_details(SESSION) == {**told, **holds}
+
+
+@pytest.mark.parametrize("total", ["Infinity", "NaN", "true", '"5"', "null", "1e400"])
+def test_a_total_that_is_no_number_is_not_counted_on(total: str) -> None:
+    """What came is then all there is known to be."""
+    body = f'{{"sessions": [{{}}, {{}}], "meta": {{"pagination": {{"totalCount": {total}, "offset": {total}}}}}}}'
+    with answering(Reply(200, body.encode())) as api:
+        page = results_of(api).session_page(TEST, 3, 500)
+        assert (page.total, page.offset) == ((1, 1) if total == "true" else (5, None))
+
+
+@pytest.mark.parametrize("page_of", ["<!DOCTYPE html><html>", "\ufeff\r\n <html>", "<?xml version='1.0'?><Error/>"])
+def test_a_page_is_told_from_a_broken_answer(page_of: str) -> None:
+    """Somebody else answers in place of the API, and perhaps to everything."""
+    with answering(Reply(200, page_of.encode(), "application/json")) as api:
+        results = results_of(api)
+        for ask in (results.session_details, results.transcript, results.video_url, results.clips):
+            with pytest.raises(GatewayPage, match=f"{SESSION} is no .*a gateway or a proxy.*again later"):
+                ask(SESSION)
+        with pytest.raises(GatewayPage, match="workspaces"):
+            results.workspaces()
+
+
+@pytest.mark.parametrize("levels", [1_000, 100_000])
+def test_json_that_is_nested_too_deep_is_unreadable_or_read(levels: int) -> None:
+    """One session's nonsense is that session's trouble."""
+    body = b'{"tasks": [], "deep": ' + b"[" * levels + b"]" * levels + b"}"
+    with answering(Reply(200, body)) as api:
+        try:
+            results_of(api).session_details(SESSION)
+        except UnreadableAnswer as error:
+            assert "nested too deep" in str(error)  # noqa: PT017 - some versions of Python can read it
+
+
+def test_a_body_that_swells_is_refused() -> None:
+    """A few kB of gzip that unpack to more than a session can hold; also what is no gzip though it says so."""
+    bomb = gzip.compress(bytes(300 * 2**20), 1)
+    assert len(bomb) < 3 * 2**20
+    for body, says in ((bomb, r"is larger than 67,108,864 bytes\. It is asked"), (b"no gzip", "cannot be unpacked")):
+        with answering(Reply(200, body, headers={"Content-Encoding": "gzip"})) as api:
+            results = results_of(api)
+            for ask in (results.session_details, results.transcript):
+                with pytest.raises(UnreadableAnswer, match=f"{SESSION} {says}"):
+                    ask(SESSION)
+            assert api.count() == 2
 
 
 def test_an_api_that_cannot_be_reached_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

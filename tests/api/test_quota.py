@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -24,8 +25,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import usertesting_source
+from tests.support.clocks import clock_of
 from usertesting_source.api.auth import Bearer
 from usertesting_source.api.client import ResultsApi
+from usertesting_source.api.clock import Clock
 from usertesting_source.api.quota import Quota
 from usertesting_source.errors import ConfigurationError, Interrupted
 from usertesting_source.sample_api import SampleApi, simple_study
@@ -33,6 +36,8 @@ from usertesting_source.stop import Stop
 
 PERIOD = 60.0
 WINDOW = PERIOD * 1.02
+STUDY = simple_study(n=10)
+SESSIONS = [session.session_id for session in STUDY.sessions]
 
 
 class Machine:
@@ -41,9 +46,7 @@ class Machine:
     def __init__(self) -> None:
         self.now = 1000.0
         self.waits: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
+        self.clock = Clock(lambda: self.now, self.wait)
 
     def wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
@@ -67,7 +70,7 @@ def quota_of(machine: Machine, tmp_path: Path) -> Callable[..., Quota]:
     """A quota of 10 per 60 s on the machine of this test; each one as a process of its own would have it."""
 
     def make(limit: int = 10, period: float = PERIOD, name: str = "client") -> Quota:
-        return Quota(name, limit, period, tmp_path / "shared", machine.wait, machine.clock)
+        return Quota(name, limit, period, tmp_path / "shared", machine.clock)
 
     return make
 
@@ -99,7 +102,7 @@ def test_no_window_ever_holds_more_than_the_limit(limit: int, gaps: list[tuple[i
     """However three processes take turns, and whatever the pauses between their requests."""
     machine, sent = Machine(), []
     with TemporaryDirectory() as folder:
-        quotas = [Quota("n", limit, PERIOD, Path(folder), machine.wait, machine.clock) for _ in range(3)]
+        quotas = [Quota("n", limit, PERIOD, Path(folder), machine.clock) for _ in range(3)]
         for who, pause in gaps:
             machine.now += pause
             quotas[who].acquire()
@@ -119,7 +122,7 @@ def test_sixty_requests_take_little_more_than_the_least_time(machine: Machine, q
 
 def test_a_limit_of_zero_waits_for_a_429_alone_and_makes_no_file(machine: Machine, tmp_path: Path) -> None:
     """What the API has left is not our matter then; a refusal is."""
-    quota = Quota("client", 0, PERIOD, tmp_path / "shared", machine.wait, machine.clock)
+    quota = Quota("client", 0, PERIOD, tmp_path / "shared", machine.clock)
     quota.learn(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"})
     assert [machine.until_sent(quota) for _ in range(50)] == [0.0] * 50
     quota.learn(429, {"Retry-After": "7"})
@@ -136,7 +139,7 @@ def test_setting_the_wall_clock_changes_nothing(tmp_path: Path) -> None:
         waits.append(seconds)
         return True
 
-    quota = Quota("client", 2, PERIOD, tmp_path, stop)
+    quota = Quota("client", 2, PERIOD, tmp_path, Clock(wait=stop))
     quota.acquire()
     quota.acquire()
     for days in (1, -1):
@@ -274,12 +277,65 @@ def test_other_credentials_and_periods_have_a_budget_of_their_own(
     assert machine.until_sent(quota_of()) >= PERIOD
 
 
-def test_the_file_is_in_the_users_dlt_folder_and_names_nobody(tmp_path: Path) -> None:
-    """DLT_DATA_DIR of this test; the client id is in no file name and no file."""
-    Quota("https://api.example secret-client-id", 10, PERIOD).acquire()
-    files = list((tmp_path / "dlt" / "usertesting").iterdir())
-    assert any(file.suffix == ".sqlite" for file in files)
-    assert not any("secret-client-id" in file.name or b"secret-client-id" in file.read_bytes() for file in files)
+def test_the_file_is_in_the_users_folder_and_names_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of XDG_STATE_HOME, or in the home; the client id is in no file name and no file."""
+    for folder in (tmp_path / "state", tmp_path / "home" / ".local" / "state"):
+        Quota("https://api.example secret-client-id", 10, PERIOD).acquire()
+        files = list((folder / "usertesting").iterdir())
+        assert any(file.suffix == ".sqlite" for file in files)
+        assert not any("secret-client-id" in file.name or b"secret-client-id" in file.read_bytes() for file in files)
+        monkeypatch.setenv("XDG_STATE_HOME", "not/a/full/path")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def test_a_user_without_a_home_shares_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with a home that is not there, and cannot be made."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    Quota("client", 10, PERIOD).acquire()
+    assert len(list((tmp_path / "temporary").glob("usertesting-*/quota_*.sqlite"))) == 1
+
+
+RUN = """
+import sys
+from usertesting_source import usertesting_source
+from usertesting_source.api.client import connect
+from usertesting_source.api.clock import Clock
+from usertesting_source.errors import Interrupted
+api = connect(usertesting_source().poll.settings, Clock(wait=lambda seconds: True))
+try:
+    for _ in range(4):
+        api.session_details(sys.argv[1])
+except Interrupted:
+    print("has to wait")
+"""
+
+
+@pytest.mark.parametrize("quota_dir", [None, "shared"])
+def test_runs_share_a_budget_whatever_folder_dlt_has(tmp_path: Path, quota_dir: str | None) -> None:
+    """Airflow gives each run a DLT_DATA_DIR of its own: two processes, four requests each, five allowed in all."""
+    with SampleApi([STUDY], rate_limit=5) as api:
+        section = "SOURCES__USERTESTING__"
+        settings = {"TEST_IDS": STUDY.test_id, "BASE_URL": api.base_url, "RATE_LIMIT": "5"}
+        settings["CREDENTIALS__ACCESS_TOKEN"] = api.access_token()
+        if quota_dir:
+            settings["QUOTA_DIR"] = str(tmp_path / quota_dir)
+        path = os.pathsep.join([str(Path(usertesting_source.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": path, **{section + key: value for key, value in settings.items()}}
+        said = [
+            subprocess.run(
+                [sys.executable, "-c", RUN, SESSIONS[0]],
+                env={**env, "DLT_DATA_DIR": str(tmp_path / folder)},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            ).stdout
+            for folder in ("one", "another")
+        ]
+        assert said == ["", "has to wait\n"]
+        assert (api.count("details", 200), api.count()) == (5, 5)
+    assert len(list((tmp_path / (quota_dir or "state/usertesting")).glob("quota_*.sqlite"))) == 1
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -291,7 +347,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(ConfigurationError, match=f"{file}.*delete it"):
         Quota("client", 10, PERIOD, tmp_path)
-    with pytest.raises(ConfigurationError, match="DLT_DATA_DIR"):
+    with pytest.raises(ConfigurationError, match=r"sources\.usertesting\.quota_dir"):
         Quota("client", 10, PERIOD, file / "folder")
 
 
@@ -309,7 +365,7 @@ def test_nothing_is_locked_while_a_request_waits(tmp_path: Path) -> None:
         thread.join(5)
         return True
 
-    quota = Quota("client", 1, PERIOD, tmp_path, wait)
+    quota = Quota("client", 1, PERIOD, tmp_path, Clock(wait=wait))
     quota.acquire()
     with pytest.raises(Interrupted):
         quota.acquire()
@@ -319,7 +375,7 @@ def test_nothing_is_locked_while_a_request_waits(tmp_path: Path) -> None:
 def test_a_stop_ends_a_wait_at_once(tmp_path: Path) -> None:
     """A minute's wait ends within a moment, and nothing is counted for it."""
     stop = Stop()
-    quota = Quota("client", 1, PERIOD, tmp_path, stop.wait)
+    quota = Quota("client", 1, PERIOD, tmp_path, clock_of(stop))
     quota.acquire()
     threading.Timer(0.1, stop.ask).start()
     began = time.monotonic()
@@ -327,14 +383,114 @@ def test_a_stop_ends_a_wait_at_once(tmp_path: Path) -> None:
         quota.acquire()
     assert time.monotonic() - began < 2
     with sqlite3.connect(next(tmp_path.glob("*.sqlite"))) as database:
-        assert database.execute("select count(*) from rate_bucket").fetchone() == (1,)
+        assert database.execute("select count(*) from places").fetchone() == (1,)
     database.close()
 
 
-# -- over HTTP -----------------------------------------------------------------------
+# -- turns ---------------------------------------------------------------------------
 
-STUDY = simple_study(n=10)
-SESSIONS = [session.session_id for session in STUDY.sessions]
+
+class Process:
+    """One of those that share a budget: asks to send, and runs no further than to its next wait until it is woken."""
+
+    def __init__(self, machine: Machine, folder: Path, limit: int) -> None:
+        self.sent: list[float] = []
+        self.wakes: float | None = None
+        self.stop = False
+        self._machine = machine
+        self._quota = Quota("n", limit, PERIOD, folder, Clock(lambda: machine.now, self._wait))
+        self._go, self._rests = threading.Semaphore(0), threading.Semaphore(0)
+
+    def ask(self) -> None:
+        """Asks for a place, and sends if there is one now."""
+        threading.Thread(target=self._run, daemon=True).start()
+        assert self._rests.acquire(timeout=30)
+
+    def wake(self) -> None:
+        """Looks whether its moment has come."""
+        self._go.release()
+        assert self._rests.acquire(timeout=30)
+
+    def _wait(self, seconds: float) -> bool:
+        self.wakes = self._machine.now + seconds
+        self._rests.release()
+        self._go.acquire()
+        return self.stop
+
+    def _run(self) -> None:
+        self.wakes = None
+        try:
+            self._quota.acquire()
+            self.sent.append(self._machine.now)
+        except Interrupted:
+            pass
+        self.wakes = None
+        self._rests.release()
+
+
+@settings(max_examples=10, deadline=None)
+@given(limit=st.integers(1, 4), seed=st.integers(0, 1000))
+def test_who_asks_first_sends_first(limit: int, seed: int) -> None:
+    """Whoever wakes first when a moment has come, and however late; and the budget is kept."""
+    machine, chance, asked = Machine(), Random(seed), []
+    with TemporaryDirectory() as folder:
+        processes = [Process(machine, Path(folder), limit) for _ in range(3)]
+        while sum(len(process.sent) for process in processes) < 12:
+            for process in chance.sample(processes, 3):
+                if process.wakes is None:
+                    asked.append((process, len(process.sent)))
+                    process.ask()
+                elif process.wakes <= machine.now:
+                    process.wake()
+            machine.now = min(process.wakes or machine.now for process in processes) + chance.uniform(0, 3)
+    sent = [process.sent[number] for process, number in asked if len(process.sent) > number]
+    assert sent == sorted(sent)
+    assert most_in(PERIOD, sent) <= limit
+
+
+def test_who_is_killed_while_it_waits_costs_the_others_its_place(machine: Machine, tmp_path: Path) -> None:
+    """One request less, at its moment; then the turns go on."""
+    first, killed, last = (Process(machine, tmp_path, 1) for _ in range(3))
+    for process in (first, killed, last):
+        process.ask()
+    assert (first.sent, killed.sent, last.sent) == ([machine.now], [], [])
+    assert killed.wakes == pytest.approx(machine.now + WINDOW, abs=0.1)
+    assert last.wakes == pytest.approx(machine.now + 2 * WINDOW, abs=0.1)
+    machine.now = last.wakes or 0
+    last.wake()
+    assert last.sent == [machine.now]
+
+
+def test_who_stops_gives_its_place_back(machine: Machine, tmp_path: Path) -> None:
+    """The next one has it."""
+    first, stopped, last = (Process(machine, tmp_path, 1) for _ in range(3))
+    first.ask()
+    stopped.ask()
+    moment, stopped.stop = stopped.wakes, True
+    stopped.wake()
+    last.ask()
+    assert (stopped.sent, last.wakes) == ([], moment)
+
+
+def test_a_refusal_moves_the_whole_line(machine: Machine, tmp_path: Path) -> None:
+    """What was planned before the API said 429 waits too, in the same order."""
+    first, second, third = (Process(machine, tmp_path, 1) for _ in range(3))
+    for process in (first, second, third):
+        process.ask()
+    Quota("n", 1, PERIOD, tmp_path, machine.clock).learn(429, {"Retry-After": "200"})
+    machine.now += 3 * WINDOW
+    third.wake()
+    second.wake()
+    assert (second.sent, third.sent) == ([], [])
+    assert 200 - 3 * WINDOW <= (second.wakes or 0) - machine.now <= 201 - 3 * WINDOW
+    machine.now = second.wakes or 0
+    third.wake()
+    second.wake()
+    assert (second.sent, third.sent) == ([machine.now], [])
+    assert (third.wakes or 0) >= machine.now + PERIOD
+
+
+# -- over HTTP -----------------------------------------------------------------------
 
 
 def test_threads_share_one_budget(tmp_path: Path) -> None:
@@ -370,7 +526,7 @@ def test_a_storm_of_429_is_sat_out(tmp_path: Path, told: bool) -> None:
 
     with SampleApi([STUDY], rate_limit=None, retry_after=told) as api:
         api.faults.storm = 1
-        results = client(api, Quota("client", 10, 0.3, tmp_path, wait))
+        results = client(api, Quota("client", 10, 0.3, tmp_path, Clock(wait=wait)))
         assert results.session_details(SESSIONS[0])["sessionId"] == SESSIONS[0]
         assert api.count(status=429) == 1
     (seconds,) = waits
@@ -419,22 +575,16 @@ def workers(api: SampleApi, folder: Path, sessions: list[str], period: float) ->
         running.wait()
 
 
-def test_processes_share_one_budget_fairly_and_survive_a_crash(tmp_path: Path) -> None:
-    """Three stay under the limit together, no request is refused, each gets its share; killed, they harm nobody."""
+def test_processes_share_one_budget_and_survive_a_crash(tmp_path: Path) -> None:
+    """Three stay under the limit together, no request is refused, all have turns; killed, they harm nobody."""
     period = 0.5
     with SampleApi([STUDY], rate_limit=10, rate_period=period) as api:
         with workers(api, tmp_path, SESSIONS[:3], period):
-            deadline = time.monotonic() + 30
-            while len(seen := Counter(request.path for request in api.requests())) < 3 or sum(seen.values()) < 20:
-                assert time.monotonic() < deadline, "the workers do not start"
+            deadline = time.monotonic() + 120
+            while min((served := Counter(r.path for r in api.requests())).values(), default=0) < 5 or len(served) < 3:
+                assert time.monotonic() < deadline, f"the workers are stuck: {served}"
                 time.sleep(0.05)
-            together = len(api.requests())
-            while len(api.requests()) < together + 40:
-                assert time.monotonic() < deadline, "the workers are stuck"
-                time.sleep(0.05)
-        shares = Counter(request.path for request in api.requests()[together:])
         survivor = client(api, Quota("client", 10, period, tmp_path))
         assert survivor.session_details(SESSIONS[4])["sessionId"] == SESSIONS[4]
         assert api.count(status=429) == 0
         assert most_in(period, arrivals(api)) <= 10
-    assert min(shares[path] for path in seen) >= 7, shares

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,33 +18,21 @@ from pytest_httpserver import HTTPServer
 
 from tests.support.fake_jira import EMAIL, TOKEN, FakeJira
 from tests.support.fake_slack import FakeSlack
+from tests.support.lab import ago, now
 from tests.support.warehouse import Loader, failed, rated, session, wrote
-from usertesting_source.alerts import alone
+from usertesting_source.alerts.tell import only_teller
+from usertesting_source.cli import alert
 from usertesting_source.cli.demo import demo_source
 from usertesting_source.sample_api import SampleApi, simple_study
 
 ALERT = Path(__file__).parents[2] / "pipelines" / "alert.py"
-NOW = datetime.now(timezone.utc)
 WEBHOOK = "ALERTS__SLACK__WEBHOOK_URL"
+PERIOD = 0.1
+"""The vendor's minute, for ten requests, scaled down."""
+INTERVAL = 1.5
+"""Seconds between two looks."""
+NOWHERE = ("--dry-run", "--destination", "nowhere")
 Run = Callable[..., Result]
-
-
-def script(name: str = "alert") -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{name}_command", ALERT.with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(autouse=True)
-def _old_signals() -> Iterator[None]:
-    """The command takes the signals; the next test has its own."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -67,7 +53,7 @@ def run(loader: Loader) -> Run:
     """Runs the command in this process, with more environment."""
 
     def command(*options: str, **environment: str) -> Result:
-        result = CliRunner().invoke(script().main, options, env=environment)
+        result = CliRunner().invoke(alert.main, options, env=environment)
         assert isinstance(result.exception, SystemExit | None), result.exception
         return result
 
@@ -81,17 +67,17 @@ def tell_slack(run: Run, slack: FakeSlack) -> Run:
 
 
 def recent(session_id: str, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return session(session_id, *tasks, finished=NOW - timedelta(minutes=30), **more)
+    return session(session_id, *tasks, finished=ago(minutes=30), **more)
 
 
-SINCE = ("--since", (NOW - timedelta(hours=2)).isoformat())
+SINCE = ("--since", ago(hours=2).isoformat())
 
 
 def test_what_is_new_is_told_once(loader: Loader, tell_slack: Run, slack: FakeSlack) -> None:
     """First run, new session, and nothing more to tell."""
     first = tell_slack()
     assert (first.exit_code, "slack: first run" in first.output) == (0, True)
-    loader.load(session("s1", failed(), finished=NOW + timedelta(minutes=1)))
+    loader.load(session("s1", failed(), finished=now() + timedelta(minutes=1)))
     second = tell_slack()
     assert second.output == "slack: Task 3: failed · Checkout redesign · s1\n"
     assert (second.exit_code, len(slack.posts)) == (0, 1)
@@ -213,7 +199,9 @@ def test_a_wrong_setting_is_named_before_anything_is_sent(run: Run, key: str, va
     assert "verysecret" not in result.output
 
 
-@pytest.mark.parametrize("options", [("--to", "email"), ("--since", "soon"), ("--max-alerts", "-1"), ("--nope",)])
+@pytest.mark.parametrize(
+    "options", [("--to", "email"), ("--since", "soon"), ("--max-alerts", "-1"), ("--nope",), NOWHERE]
+)
 def test_a_bad_option_is_refused(run: Run, options: tuple[str, ...]) -> None:
     """Exit code 2."""
     assert run(*options).exit_code == 2
@@ -227,16 +215,15 @@ def test_without_a_channel_it_says_what_to_set(run: Run) -> None:
 
 def test_a_second_process_leaves_the_work_to_the_first(loader: Loader, tell_slack: Run) -> None:
     """It says so, and that is no error."""
-    with alone(loader.warehouse().pipeline):
+    with only_teller(loader.warehouse().pipeline):
         result = tell_slack()
     assert (result.exit_code, "Another alert process" in result.output) == (0, True)
 
 
 def test_the_demo_shows_alerts_on_the_sample_studies(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an account, a channel or a configuration; it loads them itself."""
-    command = script()
-    monkeypatch.setattr(command, "demo_source", lambda: demo_source(sessions=12))
-    result = CliRunner().invoke(command.main, ["--demo", "--dry-run", "--max-alerts", "5"])
+    monkeypatch.setattr(alert, "demo_source", lambda: demo_source(sessions=12))
+    result = CliRunner().invoke(alert.main, ["--demo", "--dry-run", "--max-alerts", "5"])
     assert result.exit_code == 0, result.output
     assert "slack: would be sent, 1 of" in result.output
     assert "https://app.usertesting.com/tests/" in result.output.replace("\n", "")
@@ -244,9 +231,9 @@ def test_the_demo_shows_alerts_on_the_sample_studies(run: Run, monkeypatch: pyte
 
 @pytest.fixture
 def api() -> Iterator[SampleApi]:
-    """Twenty surveys with two sessions each; the vendor's quota, its minute scaled down to half a second."""
-    studies = [simple_study(n=2, seed=seed, newest=NOW - timedelta(hours=seed + 1)) for seed in range(20)]
-    with SampleApi(studies, rate_limit=10, rate_period=0.5) as sample:
+    """Twenty surveys with a session each, and a quota."""
+    studies = [simple_study(n=1, seed=seed, newest=ago(hours=seed + 1)) for seed in range(20)]
+    with SampleApi(studies, rate_limit=10, rate_period=PERIOD) as sample:
         yield sample
 
 
@@ -258,7 +245,8 @@ def settings(api: SampleApi, slack: FakeSlack) -> dict[str, str]:
         "CREDENTIALS__CLIENT_ID": api.client_id,
         "CREDENTIALS__CLIENT_SECRET": api.client_secret,
         "TEST_IDS": ",".join(api.test_ids),
-        "RATE_PERIOD": "0.5",
+        "RATE_PERIOD": str(PERIOD),
+        "RESOURCES": "sessions,session_details",
     }
     rules = {WEBHOOK: slack.url, "ALERTS__RULES__LOW_NPS__THRESHOLD": "10"}
     return {f"SOURCES__USERTESTING__{key}": value for key, value in source.items()} | rules
@@ -287,8 +275,8 @@ def wait_for(what: Callable[[], bool], seconds: float) -> float:
 
 @pytest.fixture
 def watching(api: SampleApi, slack: FakeSlack, loader: Loader) -> Iterator[subprocess.Popen[str]]:
-    """The command, watching every six seconds."""
-    command = [sys.executable, str(ALERT), "--to", "slack", "--load", "--watch", "0.1"]
+    """The command, watching."""
+    command = [sys.executable, str(ALERT), "--to", "slack", "--load", "--watch", str(INTERVAL / 60)]
     path = os.pathsep.join(filter(None, [str(ALERT.parent.parent), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **settings(api, slack), "PYTHONPATH": path}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=loader.folder) as process:
@@ -300,12 +288,12 @@ def watching(api: SampleApi, slack: FakeSlack, loader: Loader) -> Iterator[subpr
 
 def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, watching: subprocess.Popen[str]) -> None:
     """One among twenty tests: the interval, the quota's time for 21 requests, and a few seconds of work."""
-    wait_for(lambda: api.count("details") >= 40, 60)
+    wait_for(lambda: api.count("details") >= 20, 60)
     wait_for(lambda: api.count("list") >= 40, 60)
     fresh = api.add_session(api.test_ids[7])
     took = wait_for(lambda: bool(slack.posts), 40)
     assert fresh in slack.words[0]
-    assert took <= 6 + 1.05 + 6
+    assert took <= INTERVAL + 2.1 * PERIOD + 6
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(20) == 0
     assert len(slack.posts) == 1
@@ -313,13 +301,13 @@ def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, w
 
 def test_fresh_sessions_go_before_a_backfill(api: SampleApi, slack: FakeSlack, watching: subprocess.Popen[str]) -> None:
     """A session that finishes meanwhile is told while hundreds of old ones still wait."""
-    wait_for(lambda: api.count("details") >= 40, 60)
-    for hours in range(200):
-        api.add_session(api.test_ids[0], NOW - timedelta(hours=hours + 3))
-    wait_for(lambda: api.count("details") >= 70, 60)
+    wait_for(lambda: api.count("details") >= 20, 60)
+    for hours in range(400):
+        api.add_session(api.test_ids[0], ago(hours=hours + 3))
+    wait_for(lambda: api.count("details") >= 50, 60)
     fresh = api.add_session(api.test_ids[5])
     wait_for(lambda: bool(slack.posts), 30)
     assert fresh in slack.words[0]
-    assert api.count("details") < 240
+    assert api.count("details") < 420
     watching.terminate()
     assert watching.wait(30) == 0

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from usertesting_source.cli.load import main
 from usertesting_source.sample_api import SampleApi, simple_study
 
 LOAD = str(Path(__file__).parents[2] / "pipelines" / "load.py")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 Run = Callable[..., Result]
-
-
-def load_command() -> Any:
-    """The click command of the script."""
-    spec = importlib.util.spec_from_file_location("load_command", LOAD)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture
@@ -57,7 +45,7 @@ def run(api: SampleApi) -> Run:
     """Runs the command in this process."""
 
     def command(*options: str, **settings: str | None) -> Result:
-        return CliRunner().invoke(load_command(), options, env=environment(api, **settings))
+        return CliRunner().invoke(main, options, env=environment(api, **settings))
 
     return command
 
@@ -72,6 +60,17 @@ def test_a_load_says_plan_and_result(run: Run) -> None:
     second = run()
     assert second.exit_code == 0
     assert "Nothing new" in second.stdout
+
+
+def test_cues_that_could_not_be_read_are_told() -> None:
+    """How many of how many transcripts, and where the words are."""
+    good, bad = "00:01.000 --> 00:02.000\nHi", "00:xx.000 --> 00:02.000\nWell"
+    with SampleApi([simple_study(n=3, product_type="THINK_OUT_LOUD")], rate_limit=None) as api:
+        for session, blocks in zip(api.state.listing(api.test_ids[0]), ([good], [bad, good], [bad, bad]), strict=True):
+            api.change_session(session.session_id, transcript="\n\n".join(["WEBVTT", *blocks]))
+        result = CliRunner().invoke(main, (), env=environment(api))
+    assert result.exit_code == 0
+    assert "3 cues of 2 transcripts could not be read; the WebVTT is kept in transcript_vtt." in result.stdout
 
 
 BAD: dict[str, tuple[dict[str, str | None], str]] = {
@@ -101,7 +100,15 @@ def test_bad_input_ends_in_one_paragraph(run: Run, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--since", "soon"), ("--chunk", "0"), ("--resources", "nothing"), ("--watch", "-1"), ("--bogus",)]
+    "options",
+    [
+        ("--since", "soon"),
+        ("--chunk", "0"),
+        ("--resources", "nothing"),
+        ("--watch", "-1"),
+        ("--bogus",),
+        ("--destination", "nowhere"),
+    ],
 )
 def test_a_bad_option_is_exit_code_2(run: Run, options: tuple[str, ...]) -> None:
     """With a line that names the option."""
@@ -152,18 +159,21 @@ def test_the_script_runs_by_itself(api: SampleApi, tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-def test_a_locked_duckdb_file_is_named_and_nothing_is_lost(run: Run, tmp_path: Path) -> None:
-    """A load that finds the file held goes on when it is free, and tells meanwhile what it waits for."""
+def test_a_locked_duckdb_file_is_named_and_nothing_is_lost(api: SampleApi, run: Run, tmp_path: Path) -> None:
+    """A load that finds the file held says what it waits for, and goes on when it is free."""
     assert run().exit_code == 0
-    code = (
-        "import duckdb, time; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); time.sleep(6)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as holder:
+    variables = os.environ | {key: value for key, value in environment(api).items() if value is not None}
+    hold = "import duckdb; c = duckdb.connect('usertesting_data.duckdb'); print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        began = time.monotonic()
-        result = run("--full")
-        waited = time.monotonic() - began
-    assert result.exit_code == 0, result.stdout + result.stderr
-    assert "another program holds the DuckDB file" in result.stdout
-    assert waited > 2
+        with subprocess.Popen(
+            [sys.executable, LOAD, "--full"], env=variables, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        ) as loading:
+            assert loading.stdout is not None
+            assert "another program holds the DuckDB file" in loading.stdout.readline()
+            holder.communicate("go on\n")
+            assert "All loaded" in loading.stdout.read()
+    assert loading.returncode == 0

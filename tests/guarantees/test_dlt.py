@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Literal
 
+import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids
-from usertesting_source import load
+from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids, pipeline_in, settings_of
+from usertesting_source import ConfigurationError, load, usertesting_source
 from usertesting_source.sample_api import SampleApi, simple_study
 
 
@@ -141,3 +143,53 @@ def test_building_a_source_sends_nothing(tmp_path: Path) -> None:
         source = Lab(api, tmp_path).source(rate_limit=10)
         assert set(source.selected_resources) >= {"sessions", "session_details"}
         assert api.log == []
+
+
+def test_load_refuses_a_limit(tmp_path: Path) -> None:
+    """It would begin package after package, and load everything all the same."""
+    with SampleApi([simple_study(n=9, newest=ago(days=1))], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=DETAILS)
+        with pytest.raises(ConfigurationError, match=r"add_limit.*session_details.*max_minutes"):
+            load(lab.pipeline(), lab.source().add_limit(3))
+        assert api.count() == 0
+
+
+@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
+def test_refresh_drops_once_and_then_loads_to_the_end(
+    tmp_path: Path, refresh: Literal["drop_sources", "drop_resources", "drop_data"]
+) -> None:
+    """Not with each package: that would drop what the run itself has loaded, for ever."""
+    with SampleApi([simple_study(n=9, newest=ago(hours=1))], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+        assert lab.load().exit_code == 0
+        pipeline = lab.pipeline()
+        pipeline.refresh = refresh
+        before = len(lab.asked("details"))
+        assert load(pipeline, lab.source(), 2).exit_code == 0
+        assert len(lab.asked("details")) == before + 9
+        assert lab.ids("sessions") == lab.ids("session_details") == all_ids(api)
+        assert lab.load().exit_code == 0
+        assert len(lab.asked("details")) == before + 9
+
+
+def test_plain_files_are_refused_with_the_remedies(tmp_path: Path) -> None:
+    """Dlt appends to them without a word: eight sessions became sixteen."""
+    with SampleApi([simple_study(n=3, newest=ago(hours=1))], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=DETAILS)
+        files = dlt.destinations.filesystem(str(tmp_path / "lake"))
+        pipeline = dlt.pipeline("usertesting", destination=files, dataset_name="usertesting")
+        with pytest.raises(ConfigurationError, match=r"twice.*table_format=\"delta\".*DuckDB"):
+            load(pipeline, lab.source())
+        assert api.count() == 0
+
+
+def test_errors_of_a_cloned_source_name_its_section(tmp_path: Path) -> None:
+    """Where its settings are read from; also in what fails while it runs."""
+    with SampleApi([simple_study(n=3, newest=ago(hours=1))], rate_limit=None) as api:
+        team = usertesting_source.clone(name="team", section="team")
+        with pytest.raises(ConfigurationError, match=r"`sources\.team\.test_ids` cannot be '12'"):
+            team(**settings_of(api, test_ids=["12"]))
+        source = team(**settings_of(api))
+        api.stop()
+        summary = load(pipeline_in(tmp_path), source, raise_errors=False)
+        assert "sources.team.token_url" in str(summary.error)

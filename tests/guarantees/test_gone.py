@@ -86,3 +86,44 @@ def test_sessions_behind_the_overlap_are_not_looked_for(tmp_path: Path) -> None:
         lab.load()
         assert lab.ids("sessions", GONE) == [inside]
         assert lab.listed() - before == 2
+
+
+def test_a_test_that_lost_all_its_sessions_is_believed_a_day_later(tmp_path: Path) -> None:
+    """One empty answer may be a slip; two, a day apart, are not."""
+    study = simple_study(n=4, newest=ago(hours=1))
+    with SampleApi([study], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+        lab.load()
+        for session in study.sessions:
+            api.remove_session(session.session_id)
+        with later(hours=1):
+            assert lab.load().exit_code == 0
+            assert lab.ids("sessions", "removed_at is not null") == []
+        with later(hours=26):
+            summary = lab.load()
+            assert summary.exit_code == 0, summary.tally.failed
+            assert len(lab.ids("sessions", "removed_at is not null")) == 4
+
+
+def test_a_removal_of_any_age_is_noticed_where_all_is_listed(tmp_path: Path) -> None:
+    """Most tests fit on one page: also a session of last year, with its whole row."""
+    study = simple_study(n=8, newest=ago(hours=1), every=timedelta(days=60))
+    with SampleApi([study], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+        lab.load()
+        old = study.sessions[-1].session_id
+        before = lab.query(
+            f"select * exclude (removed_at, _dlt_id, _dlt_load_id) from sessions where session_id = '{old}'"
+        )
+        api.remove_session(old)
+        assert lab.load().exit_code == 0
+        assert lab.ids("sessions", "removed_at is not null") == [old]
+        after = lab.query(
+            f"select * exclude (removed_at, _dlt_id, _dlt_load_id) from sessions where session_id = '{old}'"
+        )
+        assert after == before
+        packages = [lab.load().packages for _ in range(3)]
+        assert packages[1:] == [0, 0]
+        api.restore_session(old)
+        lab.load()
+        assert lab.ids("sessions", "removed_at is not null") == []

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import killer
 from tests.support.lab import DETAILS, Lab, ago, all_ids
+from usertesting_source.api.transport import Knobs
 from usertesting_source.outcome import Watcher
 from usertesting_source.sample_api import Request, SampleApi, simple_study
 from usertesting_source.stop import Stop
@@ -74,6 +75,44 @@ def test_max_minutes_ends_a_wait_for_the_quota(tmp_path: Path) -> None:
         assert (summary.exit_code, summary.left) == (4, 21)
         assert summary.seconds < 20
         assert len(lab.ids("session_details")) == api.count("details") == 9
+
+
+@pytest.mark.parametrize(
+    ("fault", "endpoint", "how"),
+    [
+        ("trickle", "details", "SIGTERM"),
+        ("silent", "list", "SIGINT"),
+        ("trickle", "token", "max_minutes"),
+        ("silent", "video_url", "max_minutes"),
+    ],
+)
+def test_a_stop_is_not_kept_waiting_by_an_api_that_is(
+    tmp_path: Path, fault: str, endpoint: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body of a byte a second, or no answer at all: what was loaded before is kept, and the next run goes on."""
+    monkeypatch.setattr(Knobs, "configured", lambda: Knobs(grace_s=0.5))
+    study = simple_study(n=6, newest=ago(hours=1), product_type="THINK_OUT_LOUD")
+    with SampleApi([study], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=[*DETAILS, "session_videos"], video_bucket_url=(tmp_path / "v").as_uri())
+        at, asked = 3 if endpoint == "details" else 1, [time.monotonic() + 3]
+
+        def interrupt() -> None:
+            asked[0] = time.monotonic()
+            os.kill(os.getpid(), getattr(signal, how))
+
+        def on_request(request: Request) -> None:
+            if request.endpoint == endpoint and api.count(endpoint) == at:
+                getattr(api.faults, fault).add(endpoint)
+                if how != "max_minutes":
+                    threading.Timer(0.5, interrupt).start()
+
+        api.faults.on_request = on_request
+        summary = lab.load(max_minutes=3 / 60 if how == "max_minutes" else None)
+        assert time.monotonic() - asked[0] < 15
+        assert (summary.exit_code, summary.stopped, summary.error) == (4, True, None)
+        api.faults.clear()
+        assert lab.load().exit_code == 0
+        assert lab.ids("session_details") == lab.ids("session_videos") == all_ids(api)
 
 
 def test_a_stop_when_all_is_loaded_leaves_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids, later
 from usertesting_source.errors import ApiUnavailable, CredentialsError
 from usertesting_source.sample_api import Request, SampleApi, shop_studies, simple_study
+from usertesting_source.sample_api.replies import Refused, page
 
 
 def test_bad_sessions_do_not_stop_the_rest(tmp_path: Path) -> None:
@@ -109,6 +110,31 @@ def test_an_api_that_is_down_stops_the_run(tmp_path: Path) -> None:
         with later(minutes=6):
             assert lab.load().exit_code == 0
         assert lab.ids("session_details") == all_ids(api)
+
+
+@pytest.mark.parametrize(("spared", "exit_code", "requests"), [("", 1, 5), ("list", 3, 4 + 6)])
+def test_a_gateway_s_page_for_everything_is_an_outage(
+    tmp_path: Path, spared: str, exit_code: int, requests: int
+) -> None:
+    """With status 200, and found out after a few requests; the same page for one session concerns that one."""
+    studies = [simple_study(n=20, newest=ago(days=1), seed=seed) for seed in (1, 2, 3, 4)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+
+        def on_request(request: Request) -> None:
+            if request.endpoint not in ("token", spared):
+                raise Refused(page(200))
+
+        api.faults.on_request = on_request
+        summary = lab.load()
+        assert isinstance(summary.error, ApiUnavailable) == (exit_code == 1)
+        assert summary.exit_code == exit_code
+        assert api.count() <= requests
+        api.faults.on_request = None
+        api.faults.html = {studies[0].sessions[3].session_id}
+        with later(days=1):
+            assert lab.load().exit_code == 3
+        assert len(lab.ids("session_details")) == 79
 
 
 def test_an_api_that_cannot_be_reached_is_named(tmp_path: Path) -> None:

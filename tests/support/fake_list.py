@@ -11,7 +11,6 @@ from typing import Any
 
 from usertesting_source.sync import listing
 from usertesting_source.sync.listing import Page
-from usertesting_source.times import iso
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOON = 1_732_190_400_000  # 2024-11-21T12:00:00Z
@@ -20,7 +19,9 @@ LONG = 10 * MINUTE
 
 def text(ms: int | None) -> str | None:
     """The moment as the API writes it."""
-    return None if ms is None else iso(datetime.fromtimestamp(ms / 1000, tz=timezone.utc))
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(eq=False)
@@ -60,7 +61,7 @@ class FakeList:
     sessions: dict[str, Session] = field(default_factory=dict)
     by: str = "finish"
     cap: int = 500
-    total: Callable[[int], int] = lambda there: there
+    total: Callable[[int], int | None] = lambda there: there
     echo: Callable[[int], int | None] = lambda _: None
     ignores_offset: bool = False
     is_empty: Callable[[int, int], bool] = lambda _number, _offset: False

@@ -31,9 +31,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def machine(folder: Path) -> dict[str, str]:
-    """The environment of a machine of one's own: dlt's folder in `folder`, nobody called, short back-offs."""
+    """The environment of a machine of one's own: all folders in `folder`, nobody called, short back-offs."""
     return {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),  # for processes
+        "XDG_STATE_HOME": str(folder / "state"),
         "DLT_DATA_DIR": str(folder / "dlt"),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01",
@@ -59,13 +60,17 @@ def source_of(api: SampleApi, **settings: Any) -> UserTestingSource:
 
 
 def pipeline_in(
-    folder: Path, name: str = "usertesting", pipelines: str = "pipelines", database: str = "test.duckdb"
+    folder: Path,
+    name: str = "usertesting",
+    pipelines: str = "pipelines",
+    database: str = "test.duckdb",
+    dataset: str = "usertesting",
 ) -> dlt.Pipeline:
     """The pipeline into a DuckDB file in `folder`, as a new process finds it."""
     return dlt.pipeline(
         name,
         destination=dlt.destinations.duckdb(str(folder / database)),
-        dataset_name="usertesting",
+        dataset_name=dataset,
         pipelines_dir=str(folder / pipelines),
     )
 
@@ -106,9 +111,9 @@ class Lab:
         """A new source, without a quota."""
         return source_of(self.api, **{**self.settings, **settings})
 
-    def pipeline(self, name: str = "usertesting") -> dlt.Pipeline:
-        """The pipeline, as a new process finds it."""
-        return pipeline_in(self.folder, name)
+    def pipeline(self, name: str = "usertesting", **place: str) -> dlt.Pipeline:
+        """The pipeline, as a new process finds it; `place` as for `pipeline_in`."""
+        return pipeline_in(self.folder, name, **place)
 
     def load(self, chunk: int = 25, *, settings: dict[str, Any] | None = None, **options: Any) -> Summary:
         """Loads, with options of `load`; an error is in the summary."""

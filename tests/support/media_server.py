@@ -144,6 +144,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(Content_Type="text/html", Content_Length=5)
         self.wfile.write(b"hello")
 
+    def _xml(self) -> None:
+        self._document("application/xml", b'<?xml version="1.0"?><Error><Code>InternalError</Code></Error>')
+
+    def _json(self) -> None:
+        self._document("application/problem+json; charset=utf-8", b'{"message": "try later"}')
+
+    def _xml_as_video(self) -> None:
+        self._document("video/mp4", b"\xef\xbb\xbf\n<Error><Code>InternalError</Code></Error>")
+
+    def _json_as_bytes(self) -> None:
+        self._document("binary/octet-stream", b' {"message": "try later"}')
+
+    def _document(self, content_type: str, document: bytes) -> None:
+        self._head(Content_Type=content_type, Content_Length=len(document))
+        self.wfile.write(document)
+
     def _empty(self) -> None:
         self._head(Content_Length=0)
 

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from tests.support.fake_list import DAY, HOUR, MINUTE, NOON, FakeList
-from usertesting_source.sync.cursor import GIVE_UP_AFTER, PROBES, Cursor, Due, Why, oldest_first
+from usertesting_source.sync import kinds
+from usertesting_source.sync.again import GIVE_UP_AFTER, Due
+from usertesting_source.sync.cursor import Cursor, oldest_first
+from usertesting_source.sync.kinds import PROBES
 from usertesting_source.sync.listing import Listing, ListingReader
+from usertesting_source.sync.state import TestState, Why
 
 OVERLAP = 15 * DAY
 QUIET_AFTER = 30 * DAY
@@ -34,7 +38,7 @@ class Place:
     def look(self, border: int | None = None) -> Cursor:
         """A cursor that has looked at a listing of this moment."""
         self.state = json.loads(json.dumps(self.state))
-        cursor = Cursor(self.state, self.overlap, self.floor)
+        cursor = Cursor(TestState(self.state), self.overlap, self.floor)
         reader = ListingReader(self.api.page)
         self.listing = reader.back_to(border or cursor.border, lambda listing: cursor.is_unchanged(listing, self.now))
         cursor.look(self.listing, self.now)
@@ -272,7 +276,7 @@ def test_a_clock_that_was_wrong_once_does_not_end_the_deep_looks() -> None:
     place.now = NOON + 9999 * DAY
     place.poll()
     place.now = NOON
-    assert not Cursor(place.state, OVERLAP).rests(NOON)
+    assert not Cursor(TestState(place.state), OVERLAP).rests(NOON)
     assert place.requests() == 3
 
 
@@ -280,9 +284,9 @@ def test_a_quiet_test_rests_for_a_day() -> None:
     """No session for a month: one look a day, a little less for a daily schedule that starts early."""
     place = Place(FakeList.of(3, newest=NOON - 31 * DAY))
     place.poll()
-    assert Cursor(place.state, OVERLAP).rests(NOON)
-    assert Cursor(place.state, OVERLAP).rests(NOON + 22 * HOUR)
-    assert not Cursor(place.state, OVERLAP).rests(NOON + 23 * HOUR)
+    assert Cursor(TestState(place.state), OVERLAP).rests(NOON)
+    assert Cursor(TestState(place.state), OVERLAP).rests(NOON + 22 * HOUR)
+    assert not Cursor(TestState(place.state), OVERLAP).rests(NOON + 23 * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -307,10 +311,10 @@ def test_a_test_with_a_gap_does_not_rest() -> None:
     """What is hidden may be shown again with the next poll."""
     place = Place(FakeList.of(1400, newest=NOON - 31 * DAY, is_empty=lambda _, offset: offset == 499))
     place.poll()
-    assert not Cursor(place.state, OVERLAP).rests(NOON)
+    assert not Cursor(TestState(place.state), OVERLAP).rests(NOON)
     place.api.is_empty = lambda _number, _offset: False
     place.poll()
-    assert Cursor(place.state, OVERLAP).rests(NOON)
+    assert Cursor(TestState(place.state), OVERLAP).rests(NOON)
 
 
 def test_a_quiet_test_wakes_with_its_first_session() -> None:
@@ -320,7 +324,7 @@ def test_a_quiet_test_wakes_with_its_first_session() -> None:
     place.passes(DAY)
     place.api.add(place.now)
     place.poll()
-    assert not Cursor(place.state, OVERLAP).rests(place.now)
+    assert not Cursor(TestState(place.state), OVERLAP).rests(place.now)
 
 
 # -- what is asked for again ----------------------------------------------------------------------
@@ -328,7 +332,7 @@ def test_a_quiet_test_wakes_with_its_first_session() -> None:
 
 def fail_until_given_up(why: Why, lasts: int, time: int = NOON) -> list[int]:
     """The minutes of the tries, from the first to the one with which it is given up."""
-    cursor, now, due = Cursor({}, OVERLAP), NOON, Due("a", time)
+    cursor, now, due = Cursor(TestState({}), OVERLAP), NOON, Due("a", time)
     minutes = [0]
     while retry := cursor.later(due, now, why, NOON + lasts, {"status": "COMPLETE"}):
         now = retry["at"]
@@ -336,7 +340,7 @@ def fail_until_given_up(why: Why, lasts: int, time: int = NOON) -> list[int]:
         [due] = cursor.due(now)
         minutes.append((now - NOON) // MINUTE)
     assert cursor.due(FOREVER) == []
-    assert cursor.settled == {"a": time}
+    assert cursor.state.settled == {"a": time}
     return minutes
 
 
@@ -358,14 +362,14 @@ def test_what_should_be_there_by_now_is_given_up_at_once() -> None:
 
 def test_a_retry_knows_its_first_failure_its_tries_and_its_listing() -> None:
     """For `load_issues`, and for the row, when the session is not listed any more."""
-    cursor = Cursor({}, OVERLAP)
+    cursor = Cursor(TestState({}), OVERLAP)
     cursor.later(Due("a", NOON), NOON, "failed", FOREVER, {"status": "COMPLETE"})
     [due] = cursor.due(NOON + DAY)
     assert due == Due("a", NOON, tries=1, since=NOON)
     retry = cursor.later(due, NOON + DAY, "waiting", FOREVER, {"status": "COMPLETE"})
     assert retry is not None
     assert (retry["tries"], retry["since"], retry["why"]) == (2, NOON, "waiting")
-    assert cursor.again["a"]["summary"] == {"status": "COMPLETE"}
+    assert cursor.state.again["a"]["summary"] == {"status": "COMPLETE"}
 
 
 def test_what_waits_holds_up_nothing(place: Place) -> None:
@@ -423,8 +427,8 @@ def test_an_earlier_start_date_wakes_a_quiet_test() -> None:
     """It does not wait for the next daily look."""
     place = Place(FakeList.of(30, newest=NOON - 31 * DAY), floor=NOON - 31 * DAY - HOUR)
     assert len(place.poll()) == 2
-    assert Cursor(place.state, OVERLAP, place.floor).rests(NOON)
-    assert not Cursor(place.state, OVERLAP, None).rests(NOON)
+    assert Cursor(TestState(place.state), OVERLAP, place.floor).rests(NOON)
+    assert not Cursor(TestState(place.state), OVERLAP, None).rests(NOON)
 
 
 def test_an_earlier_start_date_survives_a_stop_in_the_middle() -> None:
@@ -540,8 +544,8 @@ class Survey:
     def poll(self) -> None:
         """As `Walk._serve` does."""
         place = self.place
-        cursor = place.look(FIRST_PAGE if Cursor(place.state, OVERLAP).is_probed else None)
-        while batch := cursor.probe(cursor.due(place.now), place.listing.total):
+        cursor = place.look(FIRST_PAGE if kinds.are_out(TestState(place.state)) else None)
+        while batch := kinds.probes(cursor.state, cursor.due(place.now), place.listing.total):
             for due in batch:
                 self.ask(cursor, due)
         cursor.finish(place.listing, place.now, QUIET_AFTER)
@@ -551,10 +555,10 @@ class Survey:
         self.requests += 1
         if self.there(due.session_id):
             cursor.settle(due.session_id, due.time)
-            cursor.hit()
+            kinds.hit(cursor.state)
             self.place.asked.append(due.session_id)
         elif cursor.later(due, self.place.now, "waiting", due.time + self.wait, {}) is None:
-            cursor.miss(self.place.listing.total)
+            kinds.miss(cursor.state, self.place.listing.total)
 
 
 def test_a_survey_costs_three_requests_and_one_per_tenfold_growth() -> None:
@@ -643,7 +647,7 @@ def test_a_survey_rests_like_any_other_test() -> None:
     survey.grow(10)
     survey.place.passes(40 * DAY)
     survey.poll()
-    assert Cursor(survey.place.state, OVERLAP).rests(survey.place.now)
+    assert Cursor(TestState(survey.place.state), OVERLAP).rests(survey.place.now)
 
 
 # -- the state ------------------------------------------------------------------------------------------
@@ -679,7 +683,7 @@ def test_a_look_at_10500_sessions_is_fast(settled: int) -> None:
     done = {session.session_id: session.time for session in listing.sessions[-settled:] if settled}
     took = []
     for _ in range(5):
-        cursor = Cursor({"settled": dict(done)}, OVERLAP)
+        cursor = Cursor(TestState({"settled": dict(done)}), OVERLAP)
         began = time.process_time()
         cursor.look(listing, NOON)
         assert len(cursor.due(NOON)) == 10_500 - settled

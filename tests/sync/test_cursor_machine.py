@@ -21,9 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.support.fake_list import DAY, HOUR, MINUTE, NOON, FakeList
 from usertesting_source.sync import listing
-from usertesting_source.sync.cursor import GIVE_UP_AFTER, Cursor, Due, Why, oldest_first
-from usertesting_source.sync.inventory import compact, expand, removed
+from usertesting_source.sync.again import Due, deadline
+from usertesting_source.sync.cursor import Cursor, oldest_first
+from usertesting_source.sync.inventory import changes, forget_settled
 from usertesting_source.sync.listing import Listing, ListingReader
+from usertesting_source.sync.state import TestState, Why
 
 OVERLAP = 3 * DAY
 QUIET_AFTER = 5 * DAY
@@ -159,9 +161,9 @@ class History(RuleBasedStateMachine):
     @rule()
     def want_all_anew(self) -> None:
         """`--full`."""
-        states = {name: {"again": state["again"]} for name, state in self.states.items()}
-        for retry in [retry for state in states.values() for retry in state["again"].values()]:
-            retry["at"] = self.now
+        states = json.loads(self.committed)
+        for state in states.values():
+            TestState(state).forget(self.now)
         self.committed = json.dumps(states)
         self.loaded.clear()
         self.given_up.clear()
@@ -219,7 +221,7 @@ class History(RuleBasedStateMachine):
         wanted, reader = ids[number % len(ids)], ListingReader(self.api.page)
         states, package = json.loads(self.committed), Package()
         for resource in RESOURCES:
-            cursor = Cursor(states[resource], OVERLAP, self.floor)
+            cursor = Cursor(TestState(states[resource]), OVERLAP, self.floor)
             shown = reader.back_to(None, lambda listing: any(s.session_id == wanted for s in listing.sessions))
             cursor.look(shown, self.now)
             for session in shown.sessions:
@@ -251,7 +253,7 @@ class History(RuleBasedStateMachine):
 
     def visit(self, reader: ListingReader, state: dict[str, Any]) -> tuple[Cursor, Listing] | None:
         """As `Walk.visit`."""
-        cursor = Cursor(state, OVERLAP, self.floor)
+        cursor = Cursor(TestState(state), OVERLAP, self.floor)
         if cursor.rests(self.now):
             return None
         shown = reader.back_to(cursor.border, lambda first: cursor.is_unchanged(first, self.now))
@@ -289,7 +291,7 @@ class History(RuleBasedStateMachine):
             return
         self.fails[item] -= 1
         why: Why = "failed" if resource == "details" else "waiting"
-        until = due.time + WAIT if why == "waiting" else (due.since or self.now) + GIVE_UP_AFTER
+        until = deadline(due, why, self.now, WAIT / HOUR)
         is_given_up = cursor.later(due, self.now, why, until, {}) is None
         (package.given_up if is_given_up else package.failed).add(item)
 
@@ -301,26 +303,22 @@ class History(RuleBasedStateMachine):
         if (visit := self.visit(reader, state)) is None:
             return True
         cursor, shown = visit
-        known, gone = state.setdefault("rows", {}), state.setdefault("gone", {})
-        due = {d.session_id for d in cursor.due(self.now, since)}
-        for session in shown.sessions:
-            back = gone.pop(session.session_id, None) is not None
-            if session.session_id in due or back:
-                item = ("sessions", session.session_id)
-                assert back or item not in self.loaded or self.was_raised, "fetched twice"
-                package.loaded.add(item)
-                known[session.session_id] = compact(session.summary)
-                cursor.settled[session.session_id] = session.time
-        for session_id in removed(known, shown, cursor.border):
-            assert expand(session_id, known[session_id])["sessionId"] == session_id
-            assert session_id not in self.api.sessions or self.appeared[session_id] == self.now, "not removed"
-            gone[session_id] = self.now
+        is_due = {d.session_id for d in cursor.due(self.now, since)}
+        for change in changes(cursor, shown, self.now, since)[0]:
+            self.check_change(change.session_id, change.removed_at, is_due, package)
         cursor.finish(shown, self.now, QUIET_AFTER)
-        for session_id in known.keys() - cursor.settled.keys():
-            del known[session_id]
-            gone.pop(session_id, None)
+        forget_settled(cursor.state)
         tries.step()
         return True
+
+    def check_change(self, session_id: str, removed_at: int | None, is_due: set[str], package: Package) -> None:
+        """What is due was not loaded before; what is told as removed is not there."""
+        item = ("sessions", session_id)
+        if removed_at is not None:
+            assert session_id not in self.api.sessions or self.appeared[session_id] == self.now, "not removed"
+            return
+        assert session_id not in is_due or item not in self.loaded or self.was_raised, "fetched twice"
+        package.loaded.add(item)
 
     # -- what must be true --------------------------------------------------------------------
 
@@ -339,7 +337,10 @@ class History(RuleBasedStateMachine):
     @property
     def states(self) -> dict[str, dict[str, Any]]:
         """As committed."""
-        return {name: {"again": {}, **state} for name, state in json.loads(self.committed).items()}
+        return {
+            name: {"again": {}, "listed_rows": {}, "gone": {}, **state}
+            for name, state in json.loads(self.committed).items()
+        }
 
     def check_loads(self) -> None:
         """Everything listed that turned up in time, and is wanted, was loaded by every resource."""
@@ -353,8 +354,8 @@ class History(RuleBasedStateMachine):
     def check_removals(self) -> None:
         """What is gone is marked, what is there is not, inside the overlap."""
         state = self.states["sessions"]
-        border = Cursor(json.loads(json.dumps(state)), OVERLAP, self.floor).border or 0
-        for session_id in state["rows"].keys() - self.api.sessions.keys():
+        border = Cursor(TestState(json.loads(json.dumps(state))), OVERLAP, self.floor).border or 0
+        for session_id in state["listed_rows"].keys() - self.api.sessions.keys():
             was_inside = self.gone[session_id].start >= border
             assert session_id in state["gone"] or not was_inside or not self.is_honest or not self.api.sessions
         assert not state["gone"].keys() & self.api.sessions.keys()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.fake_list import DAY, HOUR, NOON, FakeList, Session
-from usertesting_source.sync.inventory import compact, expand, removed
+from usertesting_source.sync.inventory import Times, compact, expand, removed
 from usertesting_source.sync.listing import Listing, ListingReader
 
 ROW = st.fixed_dictionaries(
@@ -26,12 +26,12 @@ ROW = st.fixed_dictionaries(
 )
 
 
-def known(api: FakeList) -> dict[str, list[Any]]:
-    """What the state keeps once all sessions are loaded."""
-    return {session.session_id: compact(session.row) for session in api.in_order}
+def known(api: FakeList) -> Times:
+    """When the sessions finished and started, once all are loaded."""
+    return {session.session_id: (session.finish, session.start) for session in api.in_order}
 
 
-def gone(rows: dict[str, list[Any]], listing: Listing, border: int | None = None) -> list[str]:
+def gone(rows: Times, listing: Listing, border: int | None = None) -> list[str]:
     """In the order of their ids."""
     return sorted(removed(rows, listing, border))
 
@@ -68,11 +68,20 @@ def test_what_is_gone_from_a_complete_listing_is_removed() -> None:
 
 def test_what_is_older_than_the_border_is_not_noticed() -> None:
     """Neither one that started before: a list by start need not show it."""
+    api = FakeList.of(1400)
+    api.add(NOON, long=20 * HOUR, session_id="long")
+    rows = known(api)
+    api.remove(["s00005", "s01395", "long"])
+    assert gone(rows, read(api, NOON - 10 * HOUR), NOON - 10 * HOUR) == ["s01395"]
+
+
+def test_a_listing_that_was_read_to_its_end_proves_removals_of_any_age() -> None:
+    """Most tests fit on one page, and so each look shows them whole."""
     api = FakeList.of(30)
     api.add(NOON, long=20 * HOUR, session_id="long")
     rows = known(api)
     api.remove(["s00005", "s00025", "long"])
-    assert gone(rows, read(api), NOON - 10 * HOUR) == ["s00025"]
+    assert gone(rows, read(api), NOON - 10 * HOUR) == ["long", "s00005", "s00025"]
 
 
 def test_what_is_behind_the_part_that_was_read_is_not_noticed() -> None:
@@ -98,9 +107,9 @@ def test_a_listing_in_doubt_proves_nothing(doubt: dict[str, Any]) -> None:
     assert gone(rows, replace(read(api), **doubt)) == []
 
 
-@pytest.mark.parametrize("row", [[None, None, None, "COMPLETE"], [None, "2024-11-21T12:00:00.000Z", None, None]])
-def test_a_session_without_times_is_only_missed_where_all_is_read(row: list[Any]) -> None:
+@pytest.mark.parametrize("times", [(None, None), (None, NOON)])
+def test_a_session_without_times_is_only_missed_where_all_is_read(times: tuple[int | None, int | None]) -> None:
     """Nobody knows where it would stand."""
     api = FakeList.of(1400)
-    assert gone({"x": row}, read(api, NOON - 10 * DAY)) == []
-    assert gone({"x": row}, read(api)) == ["x"]
+    assert gone({"x": times}, read(api, NOON - 10 * DAY)) == []
+    assert gone({"x": times}, read(api)) == ["x"]

@@ -498,3 +498,12 @@ def test_what_is_there_all_the_time_is_listed_or_said_to_be_missing(
 def test_a_page_is_as_large_as_the_api_allows() -> None:
     """500 rows, and no offset above 10,000."""
     assert (PAGE, LAST_OFFSET) == (500, 10_000)
+
+
+@pytest.mark.parametrize("cap", [7, 100, 500])
+def test_an_api_that_does_not_count_is_read_until_it_has_no_more(cap: int) -> None:
+    """Also one that cuts its pages short."""
+    api = FakeList.of(523, cap=cap, total=lambda _: None)
+    listing = ListingReader(api.page).back_to(None)
+    assert [session.session_id for session in listing.sessions] == api.ids
+    assert (listing.total, listing.complete, listing.problem) == (523, True, None)

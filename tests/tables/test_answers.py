@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usertesting_source.tables.answers import Answer, read_answer
-from usertesting_source.tables.payloads import names
+from usertesting_source.tables.answers import METADATA, Answer, read_answer
+from usertesting_source.tables.payloads import snake, vocabulary
 
 OFFER = [{"id": "o1", "label": "Tea"}, {"id": "o2", "label": "Coffee"}]
 
@@ -132,13 +132,20 @@ def test_an_offer_alone_is_no_answer(content: object) -> None:
         },
         {"Milk": 2, "Tea": 1},
         {"order": {"1": "Tea", "2": "Milk"}},
+        {"options": ["Tea", "Milk"]},
+        {"options": ["Tea", "Milk"], "multiSelect": False, "maxLimit": 1},
+        {"options": [{"id": "o1", "label": "Tea"}, {"id": "o3", "label": "Milk"}], "randomizedOptions": True},
+        {"options": [{"label": "Milk", "rank": 2}, {"label": "Coffee", "rank": None}, {"label": "Tea", "rank": 1}]},
+        {"options": {"1": "Tea", "2": "Milk"}},
+        {"choices": ["Tea", "Milk"]},
+        {"answer": {"options": ["Tea", "Milk"]}},
     ],
 )
 def test_ranks_come_in_order(content: object) -> None:
     """Ranked options come in the order of their ranks, counted from 1."""
     answer = read("RANK_ORDER", {"rankOrder": content})
     assert [(option.position, option.label) for option in answer.options] == [(1, "Tea"), (2, "Milk")]
-    assert answer.text == "Tea; Milk"
+    assert (answer.text, answer.answered, answer.understood) == ("Tea; Milk", True, True)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +278,7 @@ def test_the_shape_tells_names_and_never_values() -> None:
 
 
 _KEYS = st.sampled_from(
-    names(
+    vocabulary(
         """value answer selected selectedOptions options rows columns answers rank label id success scale text
         ranking ratingScale multipleChoice matrix rankOrder url"""
     )
@@ -282,6 +289,46 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 _TYPES = st.none() | st.sampled_from(["NPS", "RATING_SCALE", "MULTIPLE_CHOICE", "RANK_ORDER", "MATRIX", "URL", "NEW"])
+
+
+def _holds_something(content: object) -> bool:
+    """Whether anything is written there, besides settings and what was merely offered."""
+    if isinstance(content, dict):
+        return any(_holds_something(value) for key, value in content.items() if snake(key) not in METADATA)
+    if isinstance(content, list):
+        return any(_holds_something(value) for value in content)
+    return content.strip() != "" if isinstance(content, str) else content is not None
+
+
+@settings(max_examples=500)
+@given(_TYPES | st.text(max_size=5), _JSON)
+def test_an_answer_that_holds_something_is_never_unanswered(task_type: str | None, answer: object) -> None:
+    """Whatever came: when it cannot be read it is answered all the same, and told as not understood."""
+    if _holds_something(answer) and task_type != "SKIPPED":
+        assert read(task_type, answer).answered
+
+
+@pytest.mark.parametrize("kind", ["multipleChoice", "rankOrder"])
+@pytest.mark.parametrize("options", [[{"foo": 1}], {"foo": {"bar": 1}}, [[1]], [True]])
+def test_options_that_cannot_be_read_are_answered(kind: str, options: object) -> None:
+    """Where the options are the choice itself, those of an unknown shape still are one."""
+    answer = read(None, {kind: {"options": options}})
+    assert (answer.answered, answer.options, answer.understood) == (True, (), False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"nps": {}, "comment": "I like it"},
+        {"nps": 9, "NPS": ""},
+        {"written": {"text": "Said", "Text": ""}},
+        {"written": {"pages": {"first": {"lines": {"words": {"word": "deep"}}}}}},
+        {"rankOrder": {"options": [{"foo": 1}]}},
+    ],
+)
+def test_nothing_hides_what_was_answered(answer: object) -> None:
+    """Not an empty kind beside it, not a name that differs by its case alone, not the depth."""
+    assert read("NPS", answer).answered
 
 
 @given(_TYPES | st.text(max_size=5), _JSON)

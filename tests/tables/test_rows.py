@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usertesting_source.tables import rows as tables
-from usertesting_source.tables.payloads import extras, storable
-from usertesting_source.tables.schema import nested_hints
+from usertesting_source.tables.payloads import as_json, storable
+from usertesting_source.tables.schema import TABLES, hints, nested_hints, propagation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 TEST = "7a0c2a52-0000-4000-8000-000000000001"
@@ -57,7 +57,7 @@ DETAILS = {
 
 
 def detail(payload: object = DETAILS) -> dict[str, Any]:
-    return tables.detail_row(TEST, SUMMARY, payload, NOW)
+    return tables.detail_row(TEST, SUMMARY, payload, NOW).row
 
 
 def test_a_session_is_a_row_with_real_times() -> None:
@@ -70,14 +70,16 @@ def test_a_session_is_a_row_with_real_times() -> None:
         "finish_time": datetime(2026, 2, 28, 9, 12, 30, tzinfo=timezone.utc),
         "audience_id": None,
         "removed_at": None,
+        "listing_mark": None,
     }
 
 
 def test_a_new_field_of_a_summary_is_passed_on() -> None:
-    """A field that the API adds lands under its own name; one that would take a column's place does not."""
+    """A field that the API adds lands under its own name; one that would take a column's place is kept beside."""
     row = tables.session_row(TEST, {**SUMMARY, "device": "PHONE", "test_id": "other", "_dlt_id": "x"})
     assert row["device"] == "PHONE"
     assert row["test_id"] == TEST
+    assert row["extra_json"] == {"test_id": "other", "_dlt_id": "x"}
     assert "_dlt_id" not in row
 
 
@@ -142,6 +144,41 @@ def test_a_task_without_a_response_is_a_row_of_nulls() -> None:
     )
 
 
+@pytest.mark.parametrize("response", ["said", ["a", "b"], 5])
+def test_a_response_that_is_no_object_is_the_answer(response: object) -> None:
+    """It can be nothing else, and is kept, and counts as answered."""
+    [task] = detail({"tasks": [{"type": "WRITTEN", "response": response}]})["tasks"]
+    assert task["answer_json"] == as_json(response)
+    assert task["answered"]
+
+
+def test_what_is_not_as_promised_is_kept() -> None:
+    """A value that its column cannot hold, and what is no object in a list of objects, are in extra_json."""
+    row = detail(
+        {
+            "sessionParticipant": {"participantId": "who", "demographicsInfo": "none"},
+            "taskGroups": {"g": 1},
+            "tasks": ["t", {"response": {"startTimeMs": "soon", "endTimeMs": 9, "skipped": "no"}}],
+        }
+    )
+    assert row["extra_json"] == {
+        "sessionParticipant": {"demographicsInfo": ["none"]},
+        "taskGroups": [{"g": 1}],
+        "tasks": ["t"],
+    }
+    [task] = row["tasks"]
+    assert (task["start_time_ms"], task["end_time_ms"], task["skipped"]) == (None, 9, None)
+    assert task["extra_json"] == {"response": {"startTimeMs": "soon", "skipped": "no"}}
+
+
+def test_new_parts_of_a_score_are_kept() -> None:
+    """A component that QXscores get one day is a column."""
+    item = {"components": {"behavioral": 1, "emotional": 2}, "values": {"trust": 3, "joy": [4]}}
+    [row] = tables.qx_score_rows(TEST, {"qxScores": [item]}, NOW)
+    assert (row["behavioral"], row["components__emotional"], row["trust"]) == (1.0, 2, 3.0)
+    assert row["extra_json"] == {"values": {"joy": [4]}}
+
+
 @pytest.mark.parametrize("task", [{"type": "SKIPPED"}, {"type": "NPS", "response": {"skipped": True}}])
 def test_skipped_tasks_of_both_generations_are_skipped(task: dict[str, Any]) -> None:
     """A task is skipped by its flag, or by the type of the older API."""
@@ -158,7 +195,7 @@ def test_fields_that_the_api_adds_land_everywhere() -> None:
             "tasks": [{"uuid": "t", "optional": True, "response": {"pace": 3, "answer": None}}],
         }
     )
-    assert (row["device"], row["session_participant"]) == ("PHONE", {"country": "NO"})
+    assert (row["device"], row["session_participant__country"]) == ("PHONE", "NO")
     assert row["task_groups"][0]["weight"] == 2
     assert (row["tasks"][0]["optional"], row["tasks"][0]["pace"]) == (True, 3)
 
@@ -183,6 +220,24 @@ def test_missing_parts_are_empty(payload: dict[str, Any]) -> None:
     assert row["session_id"] == SESSION
 
 
+@pytest.mark.parametrize("name", ["more", "tasks", "sessionParticipant"])
+def test_what_is_nested_without_end_is_refused(name: str) -> None:
+    """An array a hundred thousand levels deep raises a ValueError, and nothing else, in any row."""
+    endless: list[Any] = []
+    for _ in range(100_000):
+        endless = [endless]
+    for make in (
+        lambda: detail({name: endless}),
+        lambda: detail({"tasks": [{"response": {"answer": {"written": endless}}}]}),
+        lambda: tables.session_row(TEST, {**SUMMARY, name: endless}),
+        lambda: tables.clip_rows(TEST, SESSION, {"clips": [{"uuid": "c", name: endless}]}),
+        lambda: tables.qx_score_rows(TEST, {"qxScores": [{name: endless}]}, NOW),
+        lambda: tables.highlight_reel_rows(TEST, {"reels": [{"uuid": "r", name: endless}]}),
+    ):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            make()
+
+
 @pytest.mark.parametrize("payload", [None, [], "text", 3])
 def test_details_that_are_no_object_are_refused(payload: object) -> None:
     """A body that is no JSON object raises, so that it is not taken for an empty session."""
@@ -198,8 +253,8 @@ def test_task_numbers_are_places_in_the_api_s_list() -> None:
 def test_answers_that_could_not_be_read_are_told_by_name_only() -> None:
     """Unread answers are reported with their type and key names, never with what was answered."""
     odd = {"type": "NPS", "response": {"answer": {"nps": {"verdict": "my secret"}}}}
-    row = detail({"tasks": [*DETAILS["tasks"], odd]})  # type: ignore[misc] # a literal of mixed types
-    assert list(tables.unread_answers(row)) == [("NPS", ("nps", "nps.verdict"))]
+    payload = {"tasks": [*DETAILS["tasks"], odd]}  # type: ignore[misc] # a literal of mixed types
+    assert tables.detail_row(TEST, SUMMARY, payload, NOW).unread == [("NPS", ("nps", "nps.verdict"))]
 
 
 @pytest.mark.parametrize(
@@ -234,6 +289,15 @@ def test_numbers_that_no_warehouse_takes_are_put_right() -> None:
         0.5,
         True,
     ]
+
+
+@pytest.mark.parametrize("odd", ["great", "123", 5, True, False])
+def test_a_scalar_in_a_json_column_is_json(odd: object) -> None:
+    """Of a text in a JSON column dlt reads the JSON once; what is left is the JSON of the value, not the value."""
+    [clip] = tables.clip_rows(TEST, SESSION, {"clips": [{"uuid": "c", "layout": odd}]})
+    [score] = tables.qx_score_rows(TEST, {"qxScores": [{"values": {"behavioral": odd}}]}, NOW)
+    for held in (clip["layout"], score["behavioral_values"]):
+        assert json.loads(json.loads(held)) == odd
 
 
 def test_a_test_row_leaves_the_staff_out() -> None:
@@ -326,6 +390,8 @@ def test_a_transcript_row_has_cues_and_chunks_when_wanted() -> None:
         2,
     )
     assert row["cues"][0] == {"start_ms": 1000, "end_ms": 2000, "speaker": "Ann", "text": "Hi"}
+    assert row["dropped_cues"] == 0
+    assert tables.transcript_row(TEST, SESSION, f"{vtt}\n00:xx --> 00:05\nWell", NOW)["dropped_cues"] == 1
     assert "chunks" not in row
     assert tables.transcript_row(TEST, SESSION, vtt, NOW, 100)["chunks"] == [
         {"start_ms": 1000, "end_ms": 3000, "text": "Ann: Hi\nthere"}
@@ -369,16 +435,17 @@ def test_every_row_has_exactly_the_declared_columns() -> None:
     children = {"demographics", "task_groups", "tasks", "answer_options", "cues"}
     inherited = {"session_id", "participant_id"}
     for name, found in made.items():
-        declared = {column.name for column in tables.TABLES[name].columns}
-        assert found.keys() - children == declared - (inherited if "__" in name else set())
+        declared = {column.name for column in TABLES[name].columns}
+        assert found.keys() - children == declared - {"extra_json"} - (inherited if "__" in name else set())
 
 
-def test_the_dictionary_describes_every_column_once() -> None:
-    """The data dictionary has a line per column, with a type, a meaning and the endpoint it comes from."""
-    lines = tables.dictionary()
-    assert len({line[:2] for line in lines}) == len(lines)
-    assert all(all(line) for line in lines)
-    assert ("sessions", "status", "text") in [line[:3] for line in lines]
+def test_every_column_is_described_once() -> None:
+    """A table says where its rows come from, and each of its columns, once, what it holds."""
+    for table in TABLES.values():
+        assert table.endpoint
+        assert table.description
+        assert len({column.name for column in table.columns}) == len(table.columns)
+        assert all(column.data_type and column.description for column in table.columns)
 
 
 _JSON = st.recursive(
@@ -412,25 +479,70 @@ def test_any_object_is_a_row_that_can_be_stored(payload: dict[str, Any]) -> None
         assert all(task[name] is None or isinstance(task[name], str) for name in ("task_uuid", "task_text"))
 
 
-@settings(max_examples=60)
-@given(st.dictionaries(st.text(max_size=6), st.integers(), max_size=4))
-def test_extra_fields_never_take_a_column_s_place(payload: dict[str, int]) -> None:
-    """No field is passed on that dlt would normalise to a column that is taken, or to one of its own."""
-    naming = dlt.Schema("any").naming
-    passed = {naming.normalize_path(key) for key in extras(payload, (), ("session_id", "a", "b")) if key.strip()}
-    assert passed.isdisjoint({"session_id", "a", "b", "_dlt_id"})
+_WORDS = st.text("abcdefgh", min_size=8, max_size=8)
+_WORDY = st.recursive(
+    st.none() | _WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _objects(*known: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with some of the `known` fields, holding anything, and others."""
+    return st.dictionaries(st.sampled_from(known) | st.text(max_size=9), _WORDY, max_size=6)
+
+
+def _holding(known: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({known: inner | _WORDY})
+
+
+_RESPONSES = _objects("startTimeMs", "endTimeMs", "skipped", "answer", "pace")
+_DETAILS = st.builds(
+    lambda *parts: {key: value for part in parts for key, value in part.items() if key != "sessionId"},
+    _objects("audienceId", "testPlanId", "testId", "extraJson", "new_field", "newField", "demographics"),
+    _holding("sessionParticipant", _objects("participantId", "country", "sessionId")),
+    _holding("taskGroups", st.lists(_objects("uuid", "type", "response") | _WORDY, max_size=2)),
+    _holding(
+        "tasks",
+        st.lists(
+            st.builds(lambda a, b: {**a, **b}, _objects("uuid", "type", "text"), _holding("response", _RESPONSES))
+            | _WORDY,
+            max_size=2,
+        ),
+    ),
+)
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _words(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+@settings(max_examples=300)
+@given(_DETAILS)
+def test_nothing_is_lost(payload: dict[str, Any]) -> None:
+    """Whatever the details of a session hold, and wherever: each word of it is somewhere in the row."""
+    landed = json.dumps(detail(payload), default=str)
+    assert [word for word in _words(payload) if word not in landed] == []
 
 
 @dlt.source(name="tables")
 def source() -> Iterator[DltResource]:
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
+    schema.data_item_normalizer.update_normalizer_config(schema, propagation())
     rows = {
-        "session_details": [detail({**DETAILS, "device": {"os": "any"}})],
+        "session_details": [
+            detail({**DETAILS, "device": "any", "sessionParticipant": {"participantId": "who", "os": "x"}})
+        ],
         "transcripts": [tables.transcript_row(TEST, SESSION, "WEBVTT\n\n00:01.000 --> 00:02.000\nHi", NOW)],
     }
     for name, data in rows.items():
-        yield dlt.resource(data, name=name, write_disposition="merge", **tables.hints(name))
+        yield dlt.resource(data, name=name, write_disposition="merge", **hints(name))
 
 
 def test_dlt_creates_every_declared_column(tmp_path: Path) -> None:
@@ -464,12 +576,12 @@ def test_dlt_creates_every_declared_column(tmp_path: Path) -> None:
     loaded = {table for table, _ in found}
     declared = {
         (table.name, column.name): types[column.data_type]
-        for table in tables.TABLES.values()
+        for table in TABLES.values()
         for column in table.columns
         if table.name in loaded
     }
     assert declared.items() <= found.items()
-    assert found["session_details", "device__os"] == "VARCHAR"
+    assert found["session_details", "device"] == found["session_details", "session_participant__os"] == "VARCHAR"
     assert ids == [(SESSION, "who", "t-2")] * 2
     assert sorted(answers or [], key=str) == [(SESSION, "who", "OBJECT"), (SESSION, "who", None)]
     assert cues == [(SESSION, "Hi")]

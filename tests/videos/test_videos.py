@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import requests
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # ships no types
 from moto.server import ThreadedMotoServer
 
@@ -28,7 +29,7 @@ from usertesting_source.errors import (
     Interrupted,
     NotFound,
 )
-from usertesting_source.videos.store import StoredVideo, VideoJob, VideoStore
+from usertesting_source.videos.store import Downloads, StoredVideo, VideoJob, VideoStore
 
 MakeStore: TypeAlias = Callable[..., VideoStore]
 
@@ -76,6 +77,10 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def downloading() -> bool:
+    return any(thread.name.startswith("usertesting-video") for thread in threading.enumerate())
 
 
 def wait_until_stalled(server: MediaServer, iteration: Iterator[Any]) -> None:
@@ -152,6 +157,10 @@ def test_a_broken_download_starts_again(server: MediaServer, bucket: Path, make_
         ("stall", 1, "does not answer in time|broke"),
         ("gone", 1, "status 404"),
         ("page", 1, "text/html"),
+        ("xml", 1, "application/xml, not a video"),
+        ("json", 1, "application/problem.json; charset=utf-8, not a video"),
+        ("xml_as_video", 1, "an error document, not a video"),
+        ("json_as_bytes", 1, "an error document, not a video"),
         ("endless", 1, "does not say how long"),
     ],
 )
@@ -340,6 +349,25 @@ def test_a_stop_ends_the_running_downloads(
     assert caplog.messages == []
 
 
+def test_a_stop_waits_for_no_host_that_is_silent(
+    server: MediaServer, bucket: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for as long as a download may wait for an answer; when it comes after all, nothing is done with it."""
+    monkeypatch.setattr("usertesting_source.videos.store.END_S", 0.3)
+    server.faults["s1"].append("held")
+    stop = threading.Event()
+    iteration = make_store(timeout=(2, 60), stop=stop.is_set).download_all([job(server, "s1")])
+    while not server.open_now:
+        assert next(iteration) is None
+    stop.set()
+    begun = time.monotonic()
+    assert [done for done in iteration if done] == []
+    assert time.monotonic() - begun < 10
+    server.release.set()
+    wait_for(lambda: not downloading())
+    assert files(bucket) == []
+
+
 def test_a_stop_ends_the_pause_before_another_try(server: MediaServer, make_store: MakeStore) -> None:
     """A busy host is left alone for a while, and a stop does not wait for that."""
     server.faults["s1"].append("busy")
@@ -395,7 +423,93 @@ def test_closing_the_iteration_cleans_up(server: MediaServer, bucket: Path, make
     iteration.close()
     assert time.monotonic() - begun < 3
     assert files(bucket) == []
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("usertesting-video")]
+    wait_for(lambda: not downloading())
+
+
+# Over several iterations
+
+
+@pytest.fixture
+def downloads(make_store: MakeStore) -> Iterator[Downloads[VideoJob]]:
+    running = Downloads[VideoJob](make_store(timeout=(2, 15)))
+    yield running
+    running.close()
+
+
+def test_who_leaves_an_iteration_leaves_the_downloads_running(
+    server: MediaServer, downloads: Downloads[VideoJob]
+) -> None:
+    """The next iteration takes no more than there are slots for, and yields what has completed meanwhile, once."""
+    server.faults["s1"].append("stall")
+    first = downloads.results([job(server, "s1"), job(server, "s2")])
+    while server.requests["s1"] + server.requests["s2"] < 2:
+        next(first)
+    first.close()
+    server.release.set()
+    second = [done for done in downloads.results(job(server, name) for name in ("s3", "s4")) if done]
+    assert sorted(done[0].session_id for done in second) == ["s1", "s2", "s3", "s4"]
+    assert server.most_open <= 3
+    assert [server.requests[name] for name in ("s1", "s2", "s3", "s4")] == [1, 1, 1, 1]
+    assert downloads.jobs == []
+
+
+def test_no_result_is_lost_with_an_iteration(server: MediaServer, bucket: Path, downloads: Downloads[VideoJob]) -> None:
+    """What completes together is yielded one by one, each by the iteration that asks for it."""
+    for name in ("s1", "s2", "s3"):
+        server.faults[name].append("held")
+    first = downloads.results(job(server, name) for name in ("s1", "s2", "s3"))
+    while server.open_now < 3:
+        assert next(first) is None
+    server.release.set()
+    wait_for(lambda: len(files(bucket)) == 3 and not any(name.endswith(".part") for name in files(bucket)))
+    seen: list[str] = []
+    while len(seen) < 3:
+        iteration = downloads.results([])
+        seen.append(next(done for done in iteration if done)[0].session_id)
+        assert len(downloads.jobs) == 3 - len(seen)
+        iteration.close()
+    assert sorted(seen) == ["s1", "s2", "s3"]
+
+
+def test_an_expired_url_is_asked_for_again_by_the_next_iteration(
+    server: MediaServer, downloads: Downloads[VideoJob]
+) -> None:
+    """Before it takes new jobs."""
+    server.faults["s1"].append("expired")
+    first = downloads.results([job(server, "s1")])
+    while not server.requests["s1"]:
+        next(first)
+    first.close()
+    wait_for(lambda: server.open_now == 0)
+    outcome = [done for done in downloads.results([job(server, "s2")]) if done]
+    assert {done[0].session_id for done in outcome if isinstance(done[1], StoredVideo)} == {"s1", "s2"}
+    assert (server.signed, server.requests["s1"]) == (3, 2)
+
+
+def test_a_download_that_is_closed_leaves_nothing(
+    server: MediaServer, bucket: Path, downloads: Downloads[VideoJob]
+) -> None:
+    """Neither a file nor a thread; its job is known until then."""
+    server.faults["s1"].append("stall")
+    iteration = downloads.results([job(server, "s1")])
+    wait_until_stalled(server, iteration)
+    iteration.close()
+    assert [known.session_id for known in downloads.jobs] == ["s1"]
+    downloads.close()
+    assert files(bucket) == []
+    wait_for(lambda: not downloading())
+
+
+def test_waiting_takes_no_more_turns_than_it_is_patient(server: MediaServer, downloads: Downloads[VideoJob]) -> None:
+    """While nothing completes the caller is asked to wait for as long as it likes, and then for its other work."""
+    server.faults["s1"].append("stall")
+    iteration = downloads.results([job(server, "s1")], patience=lambda: 0.2)
+    wait_until_stalled(server, iteration)
+    end, turns = time.monotonic() + 1, 0
+    while time.monotonic() < end:
+        assert next(iteration) is None
+        turns += 1
+    assert 1 <= turns <= 5
 
 
 # Secrets
@@ -410,6 +524,7 @@ def test_closing_the_iteration_cleans_up(server: MediaServer, bucket: Path, make
         "expired",
         "gone",
         "page",
+        "xml_as_video",
         "endless",
         "stall",
         "moved",
@@ -536,10 +651,15 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An S3 file system; the same credentials are configured for dlt, under `sources.usertesting_videos`."""
+def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """
+    An S3 file system; the same credentials are configured for dlt, under `sources.usertesting_videos`.
+
+    All of moto's servers in a process share their buckets, also those of other test modules: each test starts anew.
+    """
     import s3fs  # type: ignore[import-untyped]  # ships no types
 
+    requests.post(f"{endpoint}/moto-api/reset", timeout=10).raise_for_status()
     section = "SOURCES__USERTESTING_VIDEOS__CREDENTIALS"
     monkeypatch.setenv(f"{section}__AWS_ACCESS_KEY_ID", "invented")
     monkeypatch.setenv(f"{section}__AWS_SECRET_ACCESS_KEY", "invented")
@@ -547,8 +667,7 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     fs = s3fs.S3FileSystem(key="invented", secret="invented", endpoint_url=endpoint, use_listings_cache=False)
     fs.mkdir("research")
-    yield fs
-    fs.rm("research", recursive=True)
+    return fs
 
 
 @pytest.fixture

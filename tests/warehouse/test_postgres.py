@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -14,10 +15,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from tests.support.fake_slack import FakeSlack
-from usertesting_source import load
-from usertesting_source.alerts import PIPELINE, Warehouse, read_settings, tell
-from usertesting_source.sample_api import SampleApi, shop_studies
-from usertesting_source.warehouse.views import drop_views, views
+from tests.support.odd import ANY_JSON, odd_answers, odd_sessions
+from usertesting_source import drop_views, load
+from usertesting_source.alerts.config import read_settings
+from usertesting_source.alerts.ledger import PIPELINE
+from usertesting_source.alerts.tell import tell
+from usertesting_source.sample_api import SampleApi, shop_studies, simple_study
+from usertesting_source.warehouse.connection import Warehouse
+from usertesting_source.warehouse.views.definitions import views
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +91,30 @@ def test_alerts_are_told_once_from_postgres(
     told = [tell(warehouse, settings.rules, settings.channels[0], since=since) for _ in range(2)]
     assert [bool(report.told) for report in told] == [True, False]
     assert len(slack.posts) == len(told[0].told)
+
+
+def test_json_columns_hold_what_came_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:
+    """An answer may be a text, a number or a boolean: it stands in answer_json as it came."""
+    with SampleApi([simple_study(n=1)], rate_limit=None) as api:
+        odd = api.add_session(api.test_ids[0], details=odd_answers())
+        pipeline = postgres("anything")
+        assert load(pipeline, source_of(api, resources=["session_details"])).exit_code == 0
+        sql = f"select answer_json::text from session_details__tasks where session_id = '{odd}' order by task_number"
+        landed = [None if text is None else json.loads(text) for (text,) in query(pipeline, sql)]
+        assert landed == ANY_JSON
+
+
+def test_odd_sessions_are_loaded_beside_good_ones_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:
+    """However many names they invent, run after run, no table comes near the 1,600 columns of Postgres."""
+    with SampleApi([simple_study(n=3)], rate_limit=None) as api:
+        pipeline = postgres("odd")
+        for about in ("one", "two", "three"):
+            for details in odd_sessions(about).values():
+                api.add_session(api.test_ids[0], details=details)
+            assert load(pipeline, source_of(api, resources=["session_details"])).exit_code == 0
+        listed = len(list(api.state.listing(api.test_ids[0])))
+        assert query(pipeline, "select count(*) from session_details") == [(listed,)]
+        sql = "select table_name from information_schema.columns where table_schema = 'odd' group by 1"
+        assert query(pipeline, f"{sql} having count(*) > 99") == []
+        kept = "select count(*) from session_details where extra_json::text like '%innermost%'"
+        assert query(pipeline, kept) == [(3,)]

@@ -13,13 +13,19 @@ import sqlglot
 from dlt.sources import DltResource
 from sqlglot import exp
 
-from usertesting_source.errors import DestinationError
+from usertesting_source import create_views, drop_views
+from usertesting_source import load as load_all
+from usertesting_source.errors import ConfigurationError, DestinationError
+from usertesting_source.sample_api import SampleApi, shop_studies
 from usertesting_source.tables import rows as tables
-from usertesting_source.warehouse.views import Target, create_views, drop_views, rendered, views
+from usertesting_source.tables.schema import TABLES, hints, propagation
+from usertesting_source.warehouse.views.columns import columns
+from usertesting_source.warehouse.views.definitions import in_order, read_view, views
+from usertesting_source.warehouse.views.render import Target, rendered
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 TEST = "7a0c2a52-0000-4000-8000-000000000001"
-EVERYTHING = {name: {column.name for column in table.columns} for name, table in tables.TABLES.items()}
+EVERYTHING = {name: {column.name for column in table.columns} for name, table in TABLES.items()}
 VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Where is it?\n\n00:04.000 --> 00:06.000\n<v Ann>There &amp; then.\n"
 
 
@@ -73,13 +79,13 @@ def source(
 ) -> Iterator[DltResource]:
     """Four sessions of one test, of which the fourth was removed."""
     schema = dlt.current.source_schema()
-    schema.data_item_normalizer.update_normalizer_config(schema, tables.propagation())
+    schema.data_item_normalizer.update_normalizer_config(schema, propagation())
     rows = {
         "tests": [
             tables.test_row(TEST, {"title": "Checkout"}, workspace_id="w", session_count=4, last_finish_time=NOW)
         ],
         "sessions": sessions(numbers, removed=(4,)),
-        "session_details": [tables.detail_row(TEST, summary(n), details(n, extra), NOW) for n in numbers],
+        "session_details": [tables.detail_row(TEST, summary(n), details(n, extra), NOW).row for n in numbers],
         "transcripts": [tables.transcript_row(TEST, f"s{n}", VTT, NOW) for n in numbers if n in (1, 4)],
         "qx_scores": scores(),
         "load_issues": [
@@ -89,7 +95,7 @@ def source(
         ],
     }
     for name in only or rows:
-        yield dlt.resource(rows[name], name=name, write_disposition="append", **tables.hints(name))
+        yield dlt.resource(rows[name], name=name, write_disposition="append", **hints(name))
 
 
 def new_pipeline(folder: Path, database: Path | None = None) -> dlt.Pipeline:
@@ -189,6 +195,31 @@ def test_every_view_has_its_declared_columns_and_plain_types(loaded: dlt.Pipelin
     for view in views().values():
         assert list(found[view.name]) == view.columns
         assert set(found[view.name].values()) <= plain
+
+
+def test_a_key_tells_the_rows_of_a_view_apart(loaded: dlt.Pipeline) -> None:
+    """No two rows of a view have the same key, and the key is made of columns that the view has."""
+    for view in views().values():
+        assert set(view.key) <= set(view.columns)
+        query = f"select count(*), count(distinct ({', '.join(view.key)})) from {view.name}"
+        [(rows, keys)] = select(loaded, query)
+        assert rows == keys > 0, view.name
+
+
+def test_every_column_says_what_it_holds(loaded: dlt.Pipeline) -> None:
+    """Each column of a view has a meaning of its own or a table's, and the type that it has in the destination."""
+    names = {"VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP WITH TIME ZONE": "timestamp"}
+    for view in views().values():
+        assert view.grain
+        assert view.caveats
+        assert set(view.units) <= set(view.columns)
+        described = columns(view)
+        assert [column.name for column in described] == view.columns
+        assert all(column.description for column in described), view.name
+        stored = select(loaded, f"select column_name, column_type from (describe {view.name})")
+        assert [(column.name, column.data_type) for column in described] == [
+            (name, names.get(data_type, data_type.lower())) for name, data_type in stored
+        ]
 
 
 def test_views_wait_for_their_tables(tmp_path: Path) -> None:
@@ -296,13 +327,117 @@ def test_a_missing_column_counts_as_null() -> None:
     assert 'CAST(NULL AS TIMESTAMPTZ) AS "removed_at"' in rendered(present, target("duckdb"))["tasks"]
 
 
-def test_every_column_of_the_script_exists() -> None:
-    """Every column in views.sql is written with an alias, and a table's columns are declared."""
+def test_every_column_in_the_files_exists() -> None:
+    """Every column in the views' files is written with an alias, and a table's columns are declared."""
     for view in views().values():
-        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in tables.TABLES}
+        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in TABLES}
         for column in view.query.find_all(exp.Column):
             assert column.table, f"{view.name}: {column.name}"
         for table in view.query.find_all(exp.Table):
             assert table.alias, f"{view.name}: {table.name}"
-        assert view.needs <= set(tables.TABLES)
+        assert view.needs <= set(TABLES)
         assert aliases
+
+
+def test_a_view_comes_after_those_that_it_uses() -> None:
+    """The order is that of the queries, whatever the files are called."""
+    head = "-- grain: a test\n-- key: test_id\n-- units: none\n-- caveats: none\n-- needs: tests\n"
+    uses = {"first": "third", "second": "tests", "third": "second"}
+    made = in_order(read_view(name, f"{head}select t.test_id from {other} as t\n") for name, other in uses.items())
+    assert list(made) == ["second", "third", "first"]
+
+
+ALL = {
+    "answers",
+    "demographics",
+    "load_status",
+    "task_groups",
+    "task_kpis",
+    "task_transcripts",
+    "tasks",
+    "test_kpis",
+}
+
+
+@pytest.fixture
+def api() -> Iterator[SampleApi]:
+    """Three studies, of which the first to be loaded has neither transcripts nor task groups."""
+    with SampleApi(shop_studies(sessions=12), rate_limit=None) as running:
+        yield running
+
+
+def views_in(pipeline: dlt.Pipeline, dataset: str = "usertesting") -> set[str]:
+    query = "select table_name from information_schema.tables where table_type = 'VIEW' and lower(table_schema) = "
+    return {name.lower() for (name,) in select(pipeline, f"{query}'{dataset}'")}
+
+
+def test_views_can_be_made_after_a_plain_run(api: SampleApi, source_of: Any, pipeline_of: Any) -> None:
+    """The pipeline's own `run` makes none; `create_views` makes them all."""
+    pipeline = pipeline_of()
+    pipeline.run(source_of(api))
+    assert views_in(pipeline) == set()
+    assert set(create_views(pipeline)) == views_in(pipeline) == ALL
+
+
+@pytest.mark.parametrize("naming", ["direct", "duck_case", "sql_cs_v1", "tests.support.capitals"])
+def test_a_naming_convention_is_followed(
+    naming: str, api: SampleApi, source_of: Any, pipeline_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the pipeline calls its tables and columns, every view is made, and holds rows."""
+    monkeypatch.setenv("SCHEMA__NAMING", naming)
+    pipeline = pipeline_of()
+    load_all(pipeline, source_of(api))
+    assert views_in(pipeline) == ALL
+    for view in ALL:
+        assert select(pipeline, f"select count(*) > 0 from usertesting.{view}") == [(True,)], view
+    assert create_views(pipeline) == []
+    assert set(drop_views(pipeline)) == ALL
+    assert views_in(pipeline) == set()
+
+
+def test_a_naming_convention_that_cannot_be_served_is_named(
+    api: SampleApi, source_of: Any, pipeline_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a table has a view's name no view is made, the load says why, and the data is there."""
+    monkeypatch.setenv("SCHEMA__NAMING", "tests.support.last_names")
+    pipeline = pipeline_of()
+    summary = load_all(pipeline, source_of(api))
+    cause = "'tests.support.last_names' gives 'session_details__demographics' and 'demographics' one name"
+    assert [failure for failure in summary.tally.failed if cause in failure]
+    assert select(pipeline, "select count(*) from session_details") == [(12,)]
+    assert views_in(pipeline) == set()
+    with pytest.raises(DestinationError, match=cause):
+        create_views(pipeline)
+
+
+def begun_by_another_source(pipeline: dlt.Pipeline) -> dlt.Pipeline:
+    pipeline.run([{"order_id": 1}], table_name="orders", schema=dlt.Schema("shop"))
+    return pipeline
+
+
+def test_a_pipeline_that_another_source_began_misses_no_view(api: SampleApi, source_of: Any, pipeline_of: Any) -> None:
+    """Views whose tables come with a later package are made with it, though the pipeline's first schema stays."""
+    pipeline = begun_by_another_source(pipeline_of())
+    load_all(pipeline, source_of(api), chunk=1)
+    assert views_in(pipeline) == ALL
+    assert create_views(pipeline) == []
+
+
+def test_views_are_where_their_tables_are(api: SampleApi, source_of: Any, pipeline_of: Any) -> None:
+    """A pipeline with a dataset for each source has the views in that of ours, also of a renamed source."""
+    pipeline = pipeline_of()
+    pipeline.config.use_single_dataset = False
+    begun_by_another_source(pipeline)
+    load_all(pipeline, source_of(api))
+    load_all(pipeline, source_of(api).clone(with_name="europe"))
+    assert views_in(pipeline, "usertesting_usertesting") == views_in(pipeline, "usertesting_europe") == ALL
+    assert views_in(pipeline) == set()
+    assert set(drop_views(pipeline, "europe")) == ALL
+    assert set(create_views(pipeline, "europe")) == ALL
+
+
+def test_a_schema_that_is_not_there_is_named(pipeline_of: Any) -> None:
+    """The error tells what the pipeline has loaded instead."""
+    pipeline = begun_by_another_source(pipeline_of())
+    with pytest.raises(ConfigurationError, match=r"'europe'.* but shop"):
+        create_views(pipeline, "europe")

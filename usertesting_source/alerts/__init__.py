@@ -1,18 +1,14 @@
 """
 Alerts: tell Slack or Jira what went wrong in new sessions, each thing once.
 
+    import dlt
+    from usertesting_source.alerts.config import read_settings
+    from usertesting_source.alerts.ledger import PIPELINE
+    from usertesting_source.alerts.tell import tell
+    from usertesting_source.warehouse.connection import Warehouse
+
     settings = read_settings()
-    warehouse = Warehouse(dlt.pipeline("usertesting_alerts", destination="duckdb", dataset_name="usertesting"))
+    warehouse = Warehouse(dlt.pipeline(PIPELINE, destination="duckdb", dataset_name="usertesting"))
     for channel in settings.channels:
         tell(warehouse, settings.rules, channel)
 """
-
-from __future__ import annotations
-
-from ..warehouse.connection import Warehouse
-from .config import AlertSettings, read_settings
-from .ledger import PIPELINE
-from .lock import alone
-from .tell import Report, tell
-
-__all__ = ["PIPELINE", "AlertSettings", "Report", "Warehouse", "alone", "read_settings", "tell"]

@@ -11,27 +11,27 @@ from .message import (
     cut,
     headline,
     link,
-    moment,
     problem,
     quoted,
+    stamp,
     tally,
     test_name,
 )
 from .signals import Signal
 
-__all__ = ["document", "readable", "summary", "wiki"]
+__all__ = ["document", "readable", "title", "wiki"]
 
-SUMMARY_CHARS = 255
+TITLE_CHARS = 255
 PROBLEMS_SHOWN = 30
 TESTS_SHOWN = 50
 
 Node = dict[str, Any]
 
 
-def summary(message: Message) -> str:
+def title(message: Message) -> str:
     """`Checkout redesign: Task 3: failed (+1 more)`, in at most 255 characters on one line."""
     where = "UserTesting" if message.is_digest else cut(test_name(message.first), 120)
-    return cut(f"{where}: {headline(message)}", SUMMARY_CHARS)
+    return cut(f"{where}: {headline(message)}", TITLE_CHARS)
 
 
 def document(message: Message, style: Style) -> Node:
@@ -59,7 +59,7 @@ def _session(message: Message, style: Style) -> list[Node]:
         [_text("Test: "), _text(test_name(first), link(first, style))],
         [_text(f"Test ID: {first.test_id}")],
         [_text(f"Session ID: {first.session_id}")],
-        [_text(f"Finished: {moment(first.finish_time)}")],
+        [_text(f"Finished: {stamp(first.finish_time)}")],
     ]
     return [*nodes, _list(facts)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from ..errors import DestinationError
 from ..times import parse_time
 from ..warehouse.connection import Connection
 from . import ledger
+from .message import hashed
 
 __all__ = ["Baseline", "keep", "recorded", "this_run"]
 
@@ -103,7 +103,7 @@ def keep(db: Connection, channel: str, new: Baseline, old: Baseline | None) -> N
 
 def _row(channel: str, rule: str, since: datetime, new: Baseline) -> dict[str, object]:
     return {
-        "alert_key": hashlib.sha256(f"baseline\x1f{rule}\x1f{channel}".encode()).hexdigest()[:32],
+        "alert_key": hashed("baseline", rule, channel),
         "rule_id": rule,
         "channel": channel,
         "status": "baseline",

@@ -13,9 +13,9 @@ from .message import (
     cut,
     headline,
     link,
-    moment,
     problem,
     quoted,
+    stamp,
     tally,
     test_name,
 )
@@ -43,7 +43,7 @@ def payload(message: Message, style: Style) -> dict[str, Any]:
     if message.tried_at:
         blocks.append(_context(_REPEAT))
     return {
-        "text": _fit(_summary(message), 1000),
+        "text": _fit(_notification(message), 1000),
         "blocks": blocks,
         "unfurl_links": False,
         "unfurl_media": False,
@@ -55,13 +55,13 @@ def readable(body: dict[str, Any]) -> str:
     return "\n".join(_plain(block) for block in body["blocks"])
 
 
-def _summary(message: Message) -> str:
+def _notification(message: Message) -> str:
     if message.is_digest:
         return f":warning: UserTesting alert: {headline(message)}"
     first = message.first
     return (
         f":warning: UserTesting alert: {test_name(first)} · {headline(message)}"
-        f" · Session ID: {first.session_id} · Finish time: {moment(first.finish_time)}"
+        f" · Session ID: {first.session_id} · Finish time: {stamp(first.finish_time)}"
     )
 
 
@@ -121,8 +121,8 @@ def _page(signal: Signal, style: Style) -> str:
 
 def _date(when: datetime | None) -> str:
     if when is None:
-        return moment(None)
-    return f"<!date^{int(when.timestamp())}^{{date_short_pretty}} {{time}}|{moment(when)}>"
+        return stamp(None)
+    return f"<!date^{int(when.timestamp())}^{{date_short_pretty}} {{time}}|{stamp(when)}>"
 
 
 def escape(words: str) -> str:
@@ -132,10 +132,10 @@ def escape(words: str) -> str:
 
 
 def _fit(words: str, limit: int) -> str:
-    size = limit
-    while len(escape(cut(words, size))) > limit:
+    size, short = limit, cut(words, limit)
+    while len(escape(cut(short, size))) > limit:
         size -= 1
-    return escape(cut(words, size))
+    return escape(cut(short, size))
 
 
 def _plain(block: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import dlt
 
+from ..config import wrong
 from ..errors import ConfigurationError
 from . import settings
 from .channel import Channel
@@ -18,6 +19,7 @@ from .jira import JiraChannel, JiraProject
 from .message import Style
 from .rulebook import active_rules
 from .signals import Rule
+from .tell import MAX_ALERTS
 
 __all__ = ["CHANNELS", "AlertSettings", "read_settings"]
 
@@ -57,12 +59,12 @@ def read_settings(to: Sequence[str] = (), max_alerts: int | None = None, dry_run
         _check_keys(section, known)
     channels = tuple(to) or settings.names("alerts.channels") or (("slack",) if dry_run else ())
     if not channels or not set(channels) <= set(CHANNELS):
-        raise settings.wrong("alerts.channels", list(channels), 'write ["slack"], ["jira"] or both, or use --to')
-    style = Style(settings.flag("alerts.include_text", True), _result_url())
+        raise wrong("alerts.channels", list(channels), 'write ["slack"], ["jira"] or both, or use --to')
+    style = Style(settings.flag("alerts.include_text", Style.include_text), _result_url())
     return AlertSettings(
         rules=tuple(active_rules()),
         channels=tuple(_channel(name, style, dry_run) for name in channels),
-        max_alerts=settings.whole("alerts.max_alerts", 20) if max_alerts is None else max_alerts,
+        max_alerts=settings.whole("alerts.max_alerts", MAX_ALERTS) if max_alerts is None else max_alerts,
     )
 
 
@@ -75,13 +77,13 @@ def _check_keys(section: str, known: Sequence[str]) -> None:
 
 def _result_url() -> str:
     key = "alerts.result_url"
-    url = settings.text(key, Style.result_url) or ""
+    url = settings.text(key) or Style.result_url
     try:
         fields = {name for _, name, _, _ in string.Formatter().parse(url) if name is not None}
     except ValueError:
         fields = {url}
     if not re.fullmatch(r"https?://[^\s|<>]+", url) or not fields <= {"test_id", "session_id"}:
-        raise settings.wrong(key, url, "write an address with {test_id} and, if it helps, {session_id}")
+        raise wrong(key, url, "write an address with {test_id} and, if it helps, {session_id}")
     return url
 
 
@@ -108,16 +110,16 @@ def _webhook_url() -> str:
 
 
 def _jira(style: Style, dry_run: bool) -> Channel:
-    per = settings.text("alerts.per", "session") or ""
+    per = settings.text("alerts.per") or "session"
     if per not in ("session", "task"):
-        raise settings.wrong("alerts.per", per, "choose session or task")
+        raise wrong("alerts.per", per, "choose session or task")
     return JiraChannel(_project(dry_run), style, per)
 
 
 def _project(dry_run: bool) -> JiraProject:
-    version = settings.whole("alerts.jira.api_version", 3)
+    version = settings.whole("alerts.jira.api_version", JiraProject.api_version)
     if version not in (2, 3):
-        raise settings.wrong("alerts.jira.api_version", version, "choose 3 (Cloud) or 2 (Data Center)")
+        raise wrong("alerts.jira.api_version", version, "choose 3 (Cloud) or 2 (Data Center)")
     email = settings.text("alerts.jira.email")
     if version == 3 and not email and not dry_run:
         raise ConfigurationError(
@@ -128,7 +130,7 @@ def _project(dry_run: bool) -> JiraProject:
         project_key=_project_key(dry_run),
         email=email,
         api_token="" if dry_run else settings.secret("alerts.jira.api_token", "an API token"),
-        issue_type=settings.text("alerts.jira.issue_type", "Task") or "Task",
+        issue_type=settings.text("alerts.jira.issue_type") or JiraProject.issue_type,
         labels=_labels(),
         fields=settings.table("alerts.jira.fields"),
         api_version=version,
@@ -137,17 +139,17 @@ def _project(dry_run: bool) -> JiraProject:
 
 def _base_url(dry_run: bool) -> str:
     key = "alerts.jira.base_url"
-    url = settings.text(key, "https://your-site.atlassian.net" if dry_run else None)
+    url = settings.text(key) or ("https://your-site.atlassian.net" if dry_run else None)
     if not url or not _is_safe(url):
-        raise settings.wrong(key, url, "write the address of your Jira: https://your-site.atlassian.net")
+        raise wrong(key, url, "write the address of your Jira: https://your-site.atlassian.net")
     return url
 
 
 def _project_key(dry_run: bool) -> str:
     key = "alerts.jira.project_key"
-    project = settings.text(key, "KEY" if dry_run else None)
+    project = settings.text(key) or ("KEY" if dry_run else None)
     if not project or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", project):
-        raise settings.wrong(key, project, "write the key of a project, the part before the dash in UX-123")
+        raise wrong(key, project, "write the key of a project, the part before the dash in UX-123")
     return project
 
 
@@ -155,7 +157,7 @@ def _labels() -> tuple[str, ...]:
     key = "alerts.jira.labels"
     labels = settings.names(key, JiraProject.labels)
     if any(re.search(r"\s", label) or len(label) > 255 for label in labels):
-        raise settings.wrong(key, list(labels), "Jira's labels hold no blanks")
+        raise wrong(key, list(labels), "Jira's labels hold no blanks")
     return labels
 
 

@@ -97,7 +97,7 @@ class JiraChannel:
         fields = {
             "project": {"key": project.project_key},
             "issuetype": {"name": project.issue_type},
-            "summary": adf.summary(message),
+            "summary": adf.title(message),
             "description": written(message, self._style),
             **project.fields,
         }

@@ -29,7 +29,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ..errors import DestinationError
 from ..times import parse_time
-from ..warehouse.connection import Connection, Warehouse, batches
+from ..warehouse.connection import Connection, Warehouse, batches, placeholders
 from .message import Message, signal_key
 from .signals import Signal
 
@@ -143,7 +143,7 @@ def open_rows(db: Connection, channel: str, now: datetime) -> list[OpenRow]:
 
 def known(db: Connection, channel: str, session_ids: Sequence[str]) -> set[str]:
     """The keys of all signals of these sessions that are in the table, whatever became of them."""
-    where = f"channel = %s AND session_id IN ({_marks(session_ids)})"
+    where = f"channel = %s AND session_id IN ({placeholders(session_ids)})"
     rows = db.select(TABLE, ("alert_key",), where, channel, *session_ids) if session_ids else []
     return {row["alert_key"] for row in rows}
 
@@ -176,7 +176,7 @@ def insert(db: Connection, rows: Sequence[Mapping[str, object]]) -> None:
     for start in range(0, len(rows), _ROWS_PER_INSERT):
         some = rows[start : start + _ROWS_PER_INSERT]
         values = [[*map(row.get, _COLUMNS), PIPELINE, row["alert_key"]] for row in some]
-        one = f"({_marks(names)})"
+        one = f"({placeholders(names)})"
         sql = f"INSERT INTO {{{TABLE}}} ({', '.join(names)}) VALUES {', '.join([one] * len(some))}"  # noqa: S608 - names are ours
         db.execute(sql, *(value for row in values for value in row))
 
@@ -214,7 +214,7 @@ def unsure(db: Connection, message: Message, channel: str, error: str) -> None:
 def give_up(db: Connection, rows: Sequence[OpenRow], why: str) -> None:
     """Close rows that need no telling any more."""
     for keys in batches(row.alert_key for row in rows):
-        where = f"alert_key IN ({_marks(keys)})"
+        where = f"alert_key IN ({placeholders(keys)})"
         db.execute(
             f"UPDATE {{{TABLE}}} SET status = 'failed', attempts = %s, last_error = %s WHERE {where}",  # noqa: S608 - names are ours
             MAX_ATTEMPTS,
@@ -225,9 +225,5 @@ def give_up(db: Connection, rows: Sequence[OpenRow], why: str) -> None:
 
 def _update(db: Connection, message: Message, channel: str, change: str, *values: object) -> None:
     for keys in batches(signal_key(signal, channel) for signal in message.signals):
-        sql = f"UPDATE {{{TABLE}}} SET {change} WHERE alert_key IN ({_marks(keys)})"  # noqa: S608 - names are ours
+        sql = f"UPDATE {{{TABLE}}} SET {change} WHERE alert_key IN ({placeholders(keys)})"  # noqa: S608 - names are ours
         db.execute(sql, *values, *keys)
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))

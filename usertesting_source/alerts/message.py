@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from urllib.parse import quote
 
-from .signals import SEVERITIES, Signal, text
+from .signals import SEVERITIES, Signal, one_line
 
 __all__ = [
     "QUOTE_CHARS",
@@ -19,13 +19,14 @@ __all__ = [
     "cut",
     "digest",
     "group",
+    "hashed",
     "headline",
     "link",
     "message_key",
-    "moment",
     "problem",
     "quoted",
     "signal_key",
+    "stamp",
     "tally",
     "test_name",
 ]
@@ -80,15 +81,16 @@ class Message:
 
 def signal_key(signal: Signal, channel: str) -> str:
     """The ledger's key of a signal on a channel."""
-    return _digest(*signal.key, channel)
+    return hashed(*signal.key, channel)
 
 
 def message_key(signals: Iterable[Signal], channel: str) -> str:
     """The key of a set of signals, whatever their order."""
-    return _digest(*sorted(signal_key(signal, channel) for signal in signals))
+    return hashed(*sorted(signal_key(signal, channel) for signal in signals))
 
 
-def _digest(*parts: str) -> str:
+def hashed(*parts: str) -> str:
+    """A key made of `parts`: 32 hexadecimal digits."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
@@ -126,7 +128,7 @@ def as_uncertain(signals: Sequence[Signal], key: str, tried_at: datetime) -> Mes
 
 def test_name(signal: Signal) -> str:
     """The test's title or, without one, its id."""
-    return text(signal.test_title) or f"Test {signal.test_id}"
+    return one_line(signal.test_title) or f"Test {signal.test_id}"
 
 
 def problem(signal: Signal) -> str:
@@ -149,7 +151,7 @@ def headline(message: Message) -> str:
 
 def quoted(signal: Signal, style: Style) -> str | None:
     """The participant's own words, cut; None when there are none or they are to stay in the warehouse."""
-    words = text(signal.finding.quote) if style.include_text else None
+    words = one_line(signal.finding.quote) if style.include_text else None
     return cut(words, QUOTE_CHARS) if words else None
 
 
@@ -167,7 +169,7 @@ def link(signal: Signal, style: Style) -> str:
     return url.replace("{session_id}", quote(signal.session_id, safe=""))
 
 
-def moment(when: datetime | None) -> str:
+def stamp(when: datetime | None) -> str:
     """`2024-11-21 12:25 UTC`."""
     return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if when else "at an unknown time"
 

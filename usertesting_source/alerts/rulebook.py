@@ -1,12 +1,20 @@
-"""Which rules are on: the tables under `alerts.rules`, for the rules of the package and for a user's own."""
+"""
+Which rules are on: the tables under `alerts.rules`, for the rules of the package and for a user's own.
+
+The keys of a rule of the package, besides `enabled` and `severity`, are the parameters of its function in `rules.py`:
+their annotations say how a key is read, and their defaults stand there alone.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
+from ..config import wrong
 from ..errors import ConfigurationError
 from . import rules, settings
 from .signals import SEVERITIES, Check, Rule
@@ -15,7 +23,46 @@ __all__ = ["active_rules"]
 
 SECTION = "alerts.rules"
 _COMMON = frozenset({"enabled", "severity"})
-_SPEECH = ("written", "spoken", "transcript")
+
+
+@dataclass(frozen=True)
+class _BuiltIn:
+    """
+    A rule of the package.
+
+    Attributes:
+        make: its function in `rules.py`.
+        wants: keys of which one must be given, or the rule is off.
+
+    """
+
+    make: Callable[..., Check]
+    severity: str
+    enabled: bool = True
+    needs_pace: bool = False
+    wants: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """All keys of its table."""
+        return _COMMON | signature(self.make).parameters.keys()
+
+
+_BUILT_IN = {
+    "failed_task": _BuiltIn(rules.failed_task, "high"),
+    "low_rating": _BuiltIn(rules.low_rating, "high"),
+    "low_nps": _BuiltIn(rules.low_nps, "medium"),
+    "keyword": _BuiltIn(rules.keyword, "medium", wants=("keywords", "patterns")),
+    "low_qx": _BuiltIn(rules.low_qx, "medium", enabled=False),
+    "skipped_task": _BuiltIn(rules.skipped_task, "low", enabled=False),
+    "slow_task": _BuiltIn(rules.slow_task, "low", enabled=False, needs_pace=True),
+}
+_READERS: Mapping[Any, Callable[[str, Any], Any]] = {
+    float: settings.numeric,
+    int: settings.whole,
+    bool: settings.flag,
+    Sequence[str]: settings.names,
+}
 
 
 def active_rules() -> list[Rule]:
@@ -32,25 +79,60 @@ def active_rules() -> list[Rule]:
 
 
 def _built_in() -> Iterator[Rule]:
-    for rule_id, (enabled, severity, _, make) in _RULES.items():
+    for rule_id, rule in _BUILT_IN.items():
         key = f"{SECTION}.{rule_id}"
-        check = make(key)
-        if settings.flag(f"{key}.enabled", enabled) and check:
-            yield Rule(rule_id, _severity(key, severity), check, needs_pace=rule_id == "slow_task")
+        values = _values(key, rule.make)
+        is_on = settings.flag(f"{key}.enabled", rule.enabled)
+        if is_on and (not rule.wants or any(values[name] for name in rule.wants)):
+            yield Rule(rule_id, _severity(key, rule.severity), rule.make(**values), rule.needs_pace)
+
+
+def _values(key: str, make: Callable[..., Check]) -> dict[str, Any]:
+    """What the function of a rule is called with."""
+    parameters = signature(make, eval_str=True).parameters.values()
+    values = {one.name: _READERS[one.annotation](f"{key}.{one.name}", one.default) for one in parameters}
+    for name in values.keys() & _CHECKS.keys():
+        _CHECKS[name](f"{key}.{name}", values[name])
+    return values
+
+
+def _check_top(key: str, top: float) -> None:
+    if top == 0:
+        raise wrong(key, top, "write the top of the scale that the threshold is on, such as 5")
+
+
+def _check_patterns(key: str, patterns: Sequence[str]) -> None:
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise wrong(key, pattern, f"it is no regular expression ({error})") from None
+
+
+def _check_places(key: str, places: Sequence[str]) -> None:
+    if not set(places) <= set(rules.SPEECH):
+        raise wrong(key, list(places), f"choose from {', '.join(rules.SPEECH)}")
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
+    "of": _check_top,
+    "patterns": _check_patterns,
+    "look_in": _check_places,
+}
 
 
 def _own(tables: dict[str, Any]) -> Iterator[Rule]:
     for rule_id, table in tables.items():
         key = f"{SECTION}.{rule_id}"
-        if rule_id not in _RULES and settings.flag(f"{key}.enabled", True):
+        if rule_id not in _BUILT_IN and settings.flag(f"{key}.enabled", True):
             function = _imported(f"{key}.function", table["function"])
             yield Rule(rule_id, _severity(key, "medium"), rules.own_rule(function))
 
 
 def _severity(key: str, default: str) -> str:
-    value = settings.text(f"{key}.severity", default) or default
+    value = settings.text(f"{key}.severity") or default
     if value not in SEVERITIES:
-        raise settings.wrong(f"{key}.severity", value, f"choose from {', '.join(SEVERITIES)}")
+        raise wrong(f"{key}.severity", value, f"choose from {', '.join(SEVERITIES)}")
     return value
 
 
@@ -60,9 +142,9 @@ def _imported(key: str, where: object) -> Callable[..., Any]:
         function = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         remedy = f"it cannot be imported ({error}); write module:function, as seen from the working folder"
-        raise settings.wrong(key, where, remedy) from error
+        raise wrong(key, where, remedy) from error
     if not callable(function):
-        raise settings.wrong(key, where, "it is not a function")
+        raise wrong(key, where, "it is not a function")
     return function  # type: ignore[no-any-return]  # checked just above
 
 
@@ -70,67 +152,11 @@ def _check_names(tables: dict[str, Any]) -> None:
     for rule_id, table in tables.items():
         key = f"{SECTION}.{rule_id}"
         if not isinstance(table, dict):
-            raise settings.wrong(key, table, f"write a table: [{key}]")
-        if rule_id not in _RULES and "function" not in table:
-            known = ", ".join(_RULES)
+            raise wrong(key, table, f"write a table: [{key}]")
+        if rule_id not in _BUILT_IN and "function" not in table:
+            known = ", ".join(_BUILT_IN)
             raise ConfigurationError(f"[{key}]: no such rule. Choose from {known}, or name a function in it")
-        allowed = _COMMON | (_RULES[rule_id][2] if rule_id in _RULES else {"function"})
+        allowed = _BUILT_IN[rule_id].keys if rule_id in _BUILT_IN else _COMMON | {"function"}
         unknown = sorted(table.keys() - allowed)
         if unknown:
             raise ConfigurationError(f"{key}.{unknown[0]}: no such key. Choose from {', '.join(sorted(allowed))}")
-
-
-def _low_rating(key: str) -> Check:
-    of = settings.numeric(f"{key}.of", 5)
-    if of == 0:
-        raise settings.wrong(f"{key}.of", of, "write the top of the scale that the threshold is on, such as 5")
-    return rules.low_rating(settings.numeric(f"{key}.threshold", 2), of)
-
-
-def _failed_task(_: str) -> Check:
-    return rules.failed_task()
-
-
-def _low_nps(key: str) -> Check:
-    return rules.low_nps(settings.numeric(f"{key}.threshold", 6))
-
-
-def _low_qx(key: str) -> Check:
-    return rules.low_qx(settings.numeric(f"{key}.threshold", 40))
-
-
-def _skipped_task(key: str) -> Check:
-    return rules.skipped_task(settings.flag(f"{key}.unanswered", True))
-
-
-def _slow_task(key: str) -> Check:
-    return rules.slow_task(
-        settings.numeric(f"{key}.threshold", 3),
-        settings.whole(f"{key}.min_sessions", 10),
-        settings.numeric(f"{key}.min_seconds", 60),
-    )
-
-
-def _keyword(key: str) -> Check | None:
-    words, patterns = settings.names(f"{key}.keywords"), settings.names(f"{key}.patterns")
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise settings.wrong(f"{key}.patterns", pattern, f"it is no regular expression ({error})") from None
-    look_in = settings.names(f"{key}.look_in", _SPEECH)
-    if not set(look_in) <= set(_SPEECH):
-        raise settings.wrong(f"{key}.look_in", list(look_in), f"choose from {', '.join(_SPEECH)}")
-    return rules.keyword(words, patterns, look_in) if words or patterns else None
-
-
-# on by default, severity, keys of its own, and how it is made
-_RULES: dict[str, tuple[bool, str, frozenset[str], Callable[[str], Check | None]]] = {
-    "failed_task": (True, "high", frozenset(), _failed_task),
-    "low_rating": (True, "high", frozenset({"threshold", "of"}), _low_rating),
-    "low_nps": (True, "medium", frozenset({"threshold"}), _low_nps),
-    "keyword": (True, "medium", frozenset({"keywords", "patterns", "look_in"}), _keyword),
-    "low_qx": (False, "medium", frozenset({"threshold"}), _low_qx),
-    "skipped_task": (False, "low", frozenset({"unanswered"}), _skipped_task),
-    "slow_task": (False, "low", frozenset({"threshold", "min_sessions", "min_seconds"}), _slow_task),
-}

@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from .signals import Check, Finding, Row, Session, finding, kind, number, text
+from .signals import Check, Finding, Row, Session, finding, finite, kind, one_line
 
 __all__ = [
+    "SPEECH",
     "failed_task",
     "keyword",
     "low_nps",
@@ -23,6 +24,9 @@ __all__ = [
     "skipped_task",
     "slow_task",
 ]
+
+SPEECH = ("written", "spoken", "transcript")
+"""Where a participant's own words are."""
 
 # what a participant picked, not what they said
 _PICKED = frozenset({"multiplechoice", "rankorder", "matrix"})
@@ -36,7 +40,7 @@ def low_rating(threshold: float = 2, of: float = 5) -> Check:
 
     def check(session: Session) -> Iterator[Finding]:
         for task in session.tasks:
-            value, top = number(task.get("answer_number")), number(task.get("answer_scale_max"))
+            value, top = finite(task.get("answer_number")), finite(task.get("answer_scale_max"))
             if kind(task) != "ratingscale" or value is None or top is None or not 0 <= value <= top:
                 continue
             if value * of <= threshold * top:
@@ -63,7 +67,7 @@ def low_nps(threshold: float = 6) -> Check:
 
     def check(session: Session) -> Iterator[Finding]:
         for task in session.tasks:
-            value = number(task.get("answer_number"))
+            value = finite(task.get("answer_number"))
             if kind(task) == "nps" and value is not None and 0 <= value <= min(threshold, 10):
                 yield finding(session, task, f"NPS {value:g}")
 
@@ -85,7 +89,7 @@ def skipped_task(unanswered: bool = True) -> Check:
 
 def _left_empty(task: Row) -> bool:
     answered = task.get("answered")
-    shown = number(task.get("start_time_ms")) is not None
+    shown = finite(task.get("start_time_ms")) is not None
     return isinstance(answered, bool | int) and answered == 0 and shown and kind(task) not in _ASKS_NOTHING
 
 
@@ -108,7 +112,7 @@ def slow_task(threshold: float = 3, min_sessions: int = 10, min_seconds: float =
 
 
 def _seconds(task: Row) -> float | None:
-    start, end = number(task.get("start_time_ms")), number(task.get("end_time_ms"))
+    start, end = finite(task.get("start_time_ms")), finite(task.get("end_time_ms"))
     return None if start is None or end is None or end < start else (end - start) / 1000
 
 
@@ -124,7 +128,7 @@ def low_qx(threshold: float = 40) -> Check:
         for group in session.task_groups:
             score = _score(group)
             if score is not None and 0 <= score < threshold:
-                yield Finding(f"QXscore {score:g} of 100", task_uuid=text(group.get("task_group_uuid")))
+                yield Finding(f"QXscore {score:g} of 100", task_uuid=one_line(group.get("task_group_uuid")))
 
     return check
 
@@ -136,13 +140,13 @@ def _score(group: Row) -> float | None:
             response = json.loads(response)
         except ValueError:
             return None
-    return number(response.get("score")) if isinstance(response, dict) else None
+    return finite(response.get("score")) if isinstance(response, dict) else None
 
 
 def keyword(
     keywords: Sequence[str] = (),
     patterns: Sequence[str] = (),
-    look_in: Sequence[str] = ("written", "spoken", "transcript"),
+    look_in: Sequence[str] = SPEECH,
 ) -> Check:
     """
     A word or a pattern in what the participant wrote or said.
@@ -161,7 +165,7 @@ def keyword(
     def check(session: Session) -> Iterator[Finding]:
         told = set()
         for task in session.tasks:
-            said = text(task.get("answer_text")) if _is_speech(task, look_in) else None
+            said = one_line(task.get("answer_text")) if _is_speech(task, look_in) else None
             for what, match in _matches(said, wanted):
                 told.add(what)
                 yield finding(session, task, what, _around(said or "", match))

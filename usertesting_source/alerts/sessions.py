@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 from ..times import parse_time
-from ..warehouse.connection import Connection, batches
+from ..warehouse.connection import Connection, batches, placeholders
 from .ledger import SCHEMA
-from .signals import Pace, Session, number
+from .signals import Pace, Session, finite
 
 __all__ = ["arrived", "newest_load", "read"]
 
@@ -124,20 +124,20 @@ _GROUP = ("session_id", "task_group_uuid", "task_group_type", "task_group_respon
 
 
 def _of(db: Connection, table: str, columns: Sequence[str], ids: Sequence[str]) -> list[Row]:
-    return db.select(table, columns, f"session_id IN ({_marks(ids)})", *ids)
+    return db.select(table, columns, f"session_id IN ({placeholders(ids)})", *ids)
 
 
 def _removed(db: Connection, ids: Sequence[str]) -> list[Row]:
     if "removed_at" not in db.columns("sessions"):
         return []
-    where = f"removed_at IS NOT NULL AND session_id IN ({_marks(ids)})"
+    where = f"removed_at IS NOT NULL AND session_id IN ({placeholders(ids)})"
     return db.select("sessions", ("session_id",), where, *ids)
 
 
 def _titles(db: Connection, test_ids: Sequence[str]) -> dict[str, str]:
     if "title" not in db.columns("tests") or not test_ids:
         return {}
-    rows = db.select("tests", ("test_id", "title"), f"test_id IN ({_marks(test_ids)})", *test_ids)
+    rows = db.select("tests", ("test_id", "title"), f"test_id IN ({placeholders(test_ids)})", *test_ids)
     return {row["test_id"]: row["title"] for row in rows}
 
 
@@ -156,20 +156,16 @@ def _pace(db: Connection, test_ids: Sequence[str], now: datetime) -> dict[str, d
         "SELECT d.test_id AS test_id, t.task_uuid AS task_uuid,"  # noqa: S608 - all ours
         " t.start_time_ms AS start_time_ms, t.end_time_ms AS end_time_ms"
         " FROM {session_details__tasks} t JOIN {session_details} d ON d.session_id = t.session_id"
-        f" WHERE {_FINISHED} >= %s AND d.test_id IN ({_marks(test_ids)})",
+        f" WHERE {_FINISHED} >= %s AND d.test_id IN ({placeholders(test_ids)})",
         now - timedelta(days=PACE_DAYS),
         *test_ids,
     )
     times: dict[str, defaultdict[str, list[float]]] = {test_id: defaultdict(list) for test_id in test_ids}
     for row in rows:
-        start, end = number(row["start_time_ms"]), number(row["end_time_ms"])
+        start, end = finite(row["start_time_ms"]), finite(row["end_time_ms"])
         if start is not None and end is not None and end >= start:
             times[row["test_id"]][str(row["task_uuid"])].append((end - start) / 1000)
     return {
         test_id: {task: Pace(median(seconds), len(seconds)) for task, seconds in tasks.items()}
         for test_id, tasks in times.items()
     }
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))

@@ -16,14 +16,9 @@ from dlt.common.configuration.utils import deserialize_value
 from .. import config
 from ..errors import ConfigurationError
 
-__all__ = ["flag", "names", "numeric", "secret", "table", "text", "whole", "wrong"]
+__all__ = ["flag", "names", "numeric", "secret", "table", "text", "whole"]
 
 T = TypeVar("T")
-
-
-def wrong(key: str, value: object, remedy: str) -> ConfigurationError:
-    """The error for a setting that cannot be used."""
-    return ConfigurationError(f"`{key}` cannot be {value!r}: {remedy}.")
 
 
 def _get(key: str, kind: type[T], remedy: str) -> T | None:
@@ -31,7 +26,7 @@ def _get(key: str, kind: type[T], remedy: str) -> T | None:
     try:
         return None if value is None else deserialize_value(key, value, kind)
     except ConfigurationException:
-        raise wrong(key, value, remedy) from None
+        raise config.wrong(key, value, remedy) from None
 
 
 def _raw(key: str) -> Any:
@@ -49,9 +44,9 @@ def _raw(key: str) -> Any:
     return table.get(name) if isinstance(table, dict) else None
 
 
-def text(key: str, default: str | None = None) -> str | None:
-    """A text; None or `default` when it is not set or empty."""
-    return (_get(key, str, "write a text") or "").strip() or default
+def text(key: str) -> str | None:
+    """A text; None when it is not set or empty."""
+    return (_get(key, str, "write a text") or "").strip() or None
 
 
 def flag(key: str, default: bool) -> bool:
@@ -66,7 +61,7 @@ def numeric(key: str, default: float) -> float:
     if value is None:
         return default
     if not 0 <= value < float("inf"):
-        raise wrong(key, value, "write a number that is not negative")
+        raise config.wrong(key, value, "write a number that is not negative")
     return value
 
 
@@ -74,7 +69,7 @@ def whole(key: str, default: int) -> int:
     """A whole number that is not negative."""
     value = numeric(key, default)
     if value != int(value):
-        raise wrong(key, value, "write a whole number")
+        raise config.wrong(key, value, "write a whole number")
     return int(value)
 
 
@@ -84,7 +79,7 @@ def names(key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     try:
         return default if value is None else config.names(key, value)
     except ConfigurationError:
-        raise wrong(key, value, 'write a list of texts such as ["a", "b"]') from None
+        raise config.wrong(key, value, 'write a list of texts such as ["a", "b"]') from None
 
 
 def table(key: str) -> dict[str, Any]:
@@ -102,9 +97,7 @@ def secret(key: str, what: str) -> str:
     """
     value: Any = dlt.secrets.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"`{key}` is missing: put {what} into .dlt/secrets.toml, or set {_environment(key)}.")
+        raise ConfigurationError(
+            f"`{key}` is missing: put {what} into .dlt/secrets.toml, or set {config.environment(key)}."
+        )
     return value.strip()
-
-
-def _environment(key: str) -> str:
-    return key.upper().replace(".", "__")

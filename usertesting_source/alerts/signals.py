@@ -25,8 +25,9 @@ __all__ = [
     "Signal",
     "detect",
     "finding",
+    "finite",
     "kind",
-    "number",
+    "one_line",
     "own_words",
 ]
 
@@ -160,40 +161,40 @@ def _signal(session: Session, rule: Rule, one: Finding) -> Signal:
 
 def finding(session: Session, task: Row, what: str, quote: str | None = None) -> Finding:
     """A finding about `task`; without a `quote`, with what the participant wrote or said there."""
-    task_number = number(task.get("task_number"))
+    task_number = finite(task.get("task_number"))
     return Finding(
         what=what,
         quote=quote if quote is not None else own_words(session, task),
-        task_uuid=text(task.get("task_uuid")),
+        task_uuid=one_line(task.get("task_uuid")),
         task_number=None if task_number is None else int(task_number),
-        task_text=text(task.get("task_text")),
+        task_text=one_line(task.get("task_text")),
     )
 
 
 def own_words(session: Session, task: Row) -> str | None:
     """The participant's words in `task`: the answer's text, else what was said during the task."""
-    written = text(task.get("answer_text"))
+    written = one_line(task.get("answer_text"))
     if written:
         return written
-    start, end = number(task.get("start_time_ms")), number(task.get("end_time_ms"))
+    start, end = finite(task.get("start_time_ms")), finite(task.get("end_time_ms"))
     if start is None or end is None:
         return None
-    said = [text(cue.get("text")) for cue in session.cues if _within(cue.get("start_ms"), start, end)]
+    said = [one_line(cue.get("text")) for cue in session.cues if _within(cue.get("start_ms"), start, end)]
     return " ".join(filter(None, said)) or None
 
 
-def _within(moment: object, start: float, end: float) -> bool:
-    value = number(moment)
+def _within(time_ms: object, start: float, end: float) -> bool:
+    value = finite(time_ms)
     return value is not None and start <= value < end
 
 
 def kind(task: Row) -> str:
     """The kind of a task in one spelling: `ratingScale` and `RATING_SCALE` are both `ratingscale`."""
-    name = text(task.get("answer_kind")) or text(task.get("task_type")) or ""
+    name = one_line(task.get("answer_kind")) or one_line(task.get("task_type")) or ""
     return re.sub(r"[^a-z]", "", name.lower())
 
 
-def number(value: object) -> float | None:
+def finite(value: object) -> float | None:
     """`value` as a finite number; None for everything else, booleans and text included."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
@@ -203,7 +204,7 @@ def number(value: object) -> float | None:
         return None
 
 
-def text(value: object) -> str | None:
+def one_line(value: object) -> str | None:
     """`value` when it is text that says something, on one line and without control characters."""
     if not isinstance(value, str):
         return None

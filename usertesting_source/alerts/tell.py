@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
+from dlt import Pipeline
+
 from ..warehouse.connection import Connection, Warehouse, batches
+from ..warehouse.lock import alone
 from . import baseline, ledger, sessions
 from .baseline import Baseline
 from .channel import Channel, ChannelRefused, MaybeDelivered, NotDelivered
@@ -15,8 +20,9 @@ from .ledger import OpenRow
 from .message import Message, as_uncertain, digest, group, signal_key
 from .signals import Rule, Signal, detect
 
-__all__ = ["Report", "tell"]
+__all__ = ["MAX_ALERTS", "Report", "only_teller", "tell"]
 
+MAX_ALERTS = 20
 _GONE = "The rule does not fire any more: it was changed or switched off, or the session was replaced."
 
 
@@ -54,6 +60,19 @@ class Report:
         return self.complete and not self.messages and not self.first_run
 
 
+def only_teller(pipeline: Pipeline) -> AbstractContextManager[None]:
+    """
+    One process tells per machine, pipeline and dataset.
+
+    Raises:
+        AnotherRunIsActive: there is one.
+
+    """
+    dataset = pipeline.dataset_name
+    taken = f"Another alert process is at work on the dataset {dataset}; it tells what is new."
+    return alone(Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.{dataset}.lock", taken)
+
+
 def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
@@ -64,7 +83,7 @@ def tell(
     channel: Channel,
     *,
     since: datetime | None = None,
-    max_alerts: int = 20,
+    max_alerts: int = MAX_ALERTS,
     dry_run: bool = False,
     clock: Callable[[], datetime] = _utc_now,
     stopped: Callable[[], bool] = lambda: False,

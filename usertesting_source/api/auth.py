@@ -7,19 +7,22 @@ is no refresh token: a new one is bought some minutes before the old one ends, o
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
-from dlt.sources.helpers.requests import Client
-from requests import PreparedRequest, RequestException, Response
+from requests import PreparedRequest, Request
 from requests.auth import AuthBase
 
+from ..config import is_token
 from ..errors import ApiUnavailable, CredentialsError
-from .quota import Waiting, sleep
-from .retries import interruptible
+from ..scrub import Scrubber
+from .bodies import said
+from .quota import Quota
+from .transport import Answer, Broken, Knobs, Transport
 
 LEEWAY_S = 300.0
 DEFAULT_LIFETIME_S = 3600.0
@@ -33,6 +36,11 @@ class Bearer(AuthBase):
         base_url: the host that may see the token.
         buy: returns a new token and its life in seconds; None for a token that cannot be renewed.
         token: a ready token.
+        secret: what buys it.
+        now: the clock's, in seconds.
+
+    Attributes:
+        token_header: requests below this path also carry the token in a header `token`.
 
     """
 
@@ -41,12 +49,16 @@ class Bearer(AuthBase):
         base_url: str,
         buy: Callable[[], tuple[str, float]] | None = None,
         token: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        secret: str | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.token_header: str | None = None
         self._host = _origin(base_url)
         self._buy = buy
         self._token = token.strip() if token else None
-        self._clock = clock
+        self._secret = secret.strip() if secret else ""
+        self._bought: deque[str] = deque(maxlen=3)  # what was sent a while ago may still come back
+        self._now = now
         self._ends = float("inf")
         self._lock = threading.Lock()
 
@@ -57,27 +69,36 @@ class Bearer(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Adds the header; called by requests."""
-        if _origin(request.url or "") == self._host:
+        url = request.url or ""
+        if _origin(url) == self._host:
             request.headers["Authorization"] = f"Bearer {self.token()}"
+            if self.token_header and urlsplit(url).path.startswith(self.token_header):
+                request.headers["token"] = self.token()
         return request
 
     def token(self) -> str:
         """The token to send now, renewed when it is about to end."""
         with self._lock:
-            if self._buy and (self._token is None or self._clock() >= self._ends):
+            if self._buy and (self._token is None or self._now() >= self._ends):
                 self._renew()
             return self._token or ""
 
-    def refused(self, response: Response) -> None:
+    def refused(self, request: PreparedRequest) -> None:
         """The API refused the token of a request: the next one gets a new token, unless somebody has one already."""
         with self._lock:
-            if self._buy and response.request.headers.get("Authorization") == f"Bearer {self._token}":
+            if self._buy and request.headers.get("Authorization") == f"Bearer {self._token}":
                 self._token = None
+
+    @property
+    def scrubber(self) -> Scrubber:
+        """Takes the credentials out of what comes back: the tokens so far, and what buys them."""
+        return Scrubber([self._secret, self._token or "", *self._bought])
 
     def _renew(self) -> None:
         assert self._buy is not None
         self._token, lifetime = self._buy()
-        self._ends = self._clock() + lifetime - min(LEEWAY_S, lifetime / 4)
+        self._bought.append(self._token)
+        self._ends = self._now() + lifetime - min(LEEWAY_S, lifetime / 4)
 
 
 class TokenUrl:
@@ -85,22 +106,20 @@ class TokenUrl:
     Buys tokens with client id and secret.
 
     Args:
-        client: sends, with retries; its quota is not the API's.
-        wait: how to wait between retries, see `quota.Waiting`.
+        quota: of the token URL, which is not the API's.
 
     """
 
     def __init__(
-        self, client: Client, url: str, client_id: str, client_secret: str, scope: str, wait: Waiting = sleep
+        self, url: str, client_id: str, client_secret: str, scope: str, quota: Quota, knobs: Knobs | None = None
     ) -> None:
-        self._client = client
         self._url = url
-        self._wait = wait
-        self._secret = client_secret.strip()  # secrets in files and in the environment often end in a line break
+        self._transport = Transport(quota, _Unsigned(), knobs)
+        self._scrubber = Scrubber([client_secret.strip()])
         self._form = {
             "grant_type": "client_credentials",
-            "client_id": client_id.strip(),
-            "client_secret": self._secret,
+            "client_id": client_id.strip(),  # secrets in files and in the environment often end in a line break
+            "client_secret": client_secret.strip(),
             "scope": scope,
         }
 
@@ -111,61 +130,63 @@ class TokenUrl:
         Raises:
             CredentialsError: the token URL refuses id, secret or scope.
             ApiUnavailable: it cannot be reached, or fails after all retries.
-            Interrupted: a stop was asked for while waiting for a retry.
+            Interrupted: a stop was asked for.
 
         """
-        session = interruptible(self._client.session, self._wait)
         try:
-            # an explicit auth keeps ~/.netrc out, and a redirect must not take the secret elsewhere
-            response = session.post(self._url, data=self._form, auth=_no_auth, allow_redirects=False)
-        except RequestException as error:
-            trouble = type(error).__name__
+            answer = self._transport.send(Request("POST", self._url, data=self._form))
+        except Broken as broken:
+            trouble = broken.trouble
         else:
-            return self._read(response)
+            return self._read(answer)
         raise ApiUnavailable(
             f"The token URL {self._url} cannot be reached ({trouble}). Check the network, a proxy, and"
             " `sources.usertesting.token_url`; a later run goes on where this one stopped."
         )
 
-    def _read(self, response: Response) -> tuple[str, float]:
-        body = _json(response)
-        if response.status_code >= 500 or response.status_code == 429:
+    def _read(self, answer: Answer) -> tuple[str, float]:
+        if answer.status >= 500 or answer.status == 429:
             raise ApiUnavailable(
-                f"The token URL {self._url} answers {response.status_code}. Nothing is wrong with the settings; a later"
-                " run goes on where this one stopped."
+                f"The token URL {self._url} answers {answer.status}. Nothing is wrong with the settings; a later run"
+                " goes on where this one stopped."
             )
-        token = body.get("access_token")
-        if response.status_code >= 300 or not isinstance(token, str) or not token:
+        bought = _bought(answer)
+        if bought is None:
+            reason = said(answer, self._scrubber) or "no reason given"
             raise CredentialsError(
-                f"The token URL {self._url} gives no token ({response.status_code}: {self._reason(body)}). Check"
+                f"The token URL {self._url} gives no token ({answer.status}: {reason}). Check"
                 " `sources.usertesting.credentials.client_id` and `client_secret`, `token_url` and `scope`; UserTesting"
                 " support issues credentials.",
-                response.status_code,
+                answer.status,
             )
-        lifetime = body.get("expires_in")
-        return token, float(lifetime) if isinstance(lifetime, (int, float)) and lifetime > 0 else DEFAULT_LIFETIME_S
-
-    def _reason(self, body: dict[str, Any]) -> str:
-        """Okta writes its refusals in two ways."""
-        for key in ("error_description", "errorSummary", "error", "errorCode"):
-            said = body.get(key)
-            if isinstance(said, str) and self._secret not in said:
-                return said[:200]
-        return "no reason given"
+        return bought
 
 
-def _no_auth(request: PreparedRequest) -> PreparedRequest:
-    return request
+def _bought(answer: Answer) -> tuple[str, float] | None:
+    """The token of an answer, and its life in seconds; None: there is none that could be sent."""
+    try:
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    token = body.get("access_token") if isinstance(body, dict) else None
+    if answer.status >= 300 or not isinstance(token, str) or not is_token(token):
+        return None
+    lifetime = body.get("expires_in")
+    return token, float(lifetime) if isinstance(lifetime, (int, float)) and lifetime > 0 else DEFAULT_LIFETIME_S
+
+
+class _Unsigned(AuthBase):
+    """No signature: said aloud, since requests would otherwise look for one in ~/.netrc."""
+
+    renewable = False
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        return request
+
+    def refused(self, request: PreparedRequest) -> None:
+        """Nothing follows."""
 
 
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme.lower(), parts.netloc.lower()
-
-
-def _json(response: Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

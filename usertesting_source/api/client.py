@@ -7,22 +7,42 @@ All operations are GET, so every one may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from dlt.sources.helpers.requests import Client
-from requests import RequestException, Response, Session
+from requests import Request
 
-from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError, UnreadableAnswer
+from ..config import Settings
+from ..errors import ApiUnavailable, CredentialsError, NotFound, ServerError
 from ..sync.listing import Page
-from .auth import Bearer
-from .quota import Quota, QuotaAdapter
+from .auth import Bearer, TokenUrl
+from .bodies import read_json, read_vtt, said, unreadable
+from .clock import Clock
+from .quota import Quota
 from .refusals import refusal
-from .retries import interruptible
+from .transport import Answer, Broken, Knobs, Transport
 
 LEGACY = "/usertesting/api/v1"
 STUDIES_A_PAGE = 50
-SERVER_ERRORS = tuple(range(500, 600))
+TOKEN_WAIT_S = 10.0  # the token URL names no quota; when it answers 429 and not for how long, it is asked again then
+
+
+def connect(settings: Settings, clock: Clock) -> ResultsApi:
+    """The API as `settings` describe it."""
+    credentials = settings.credentials
+    client_id, secret = credentials.client_id, credentials.client_secret
+    if client_id and secret:
+        unlimited = Quota("", 0, TOKEN_WAIT_S, clock=clock)
+        buy = TokenUrl(settings.token_url, client_id, secret, settings.scope, unlimited)
+        auth = Bearer(settings.base_url, buy, secret=secret, now=clock.now)
+    else:
+        auth = Bearer(settings.base_url, token=credentials.access_token)
+    name = f"{settings.base_url} {client_id or 'access token'}"
+    folder = Path(settings.quota_dir) if settings.quota_dir else None
+    quota = Quota(name, settings.rate_limit, settings.rate_period, folder, clock)
+    return ResultsApi(settings.base_url, auth, quota)
 
 
 class ResultsApi:
@@ -33,83 +53,78 @@ class ResultsApi:
         base_url: such as `https://api.use2.usertesting.com`.
         auth: the credentials.
         quota: the request budget, shared by all calls.
+        knobs: of the transport; default: as dlt is configured.
 
     """
 
-    def __init__(self, base_url: str, auth: Bearer, quota: Quota) -> None:
+    def __init__(self, base_url: str, auth: Bearer, quota: Quota, knobs: Knobs | None = None) -> None:
         self.base_url = base_url.rstrip("/")
-        self.quota = quota
-        self.requests_sent = 0
-        self.on_request: Callable[[], None] = lambda: None
         self._auth = auth
-        self._adapter = QuotaAdapter(quota, self._count)
-        self._token_header = False
-        self._client = Client(raise_for_status=False, status_codes=SERVER_ERRORS)
-        self._client.configure()
+        self._transport = Transport(quota, auth, knobs)
 
     @property
-    def _session(self) -> Session:
-        """The session of this thread: dlt's, with its retries, and with our quota below them."""
-        session = self._client.session
-        if self.base_url not in session.adapters:
-            interruptible(session, self.quota.wait)
-            session.mount(self.base_url, self._adapter)  # a longer prefix than those that dlt mounts
-        return session
-
-    def _count(self) -> None:
-        self.requests_sent += 1
-        self.on_request()
+    def requests_sent(self) -> int:
+        """Requests sent so far, every attempt counted."""
+        return self._transport.sent
 
     # -- sessions ------------------------------------------------------------------
 
     def session_page(self, test_id: str, offset: int, limit: int) -> Page:
         """`GET /api/v2/sessionResults`: session summaries, newest first."""
         what = f"the sessions of test {test_id}"
-        params = {"testId": test_id, "limit": limit, "offset": offset}
-        body = self._json("/api/v2/sessionResults", what, params)
-        rows = _list(body.get("sessions"), what)
+        body = self._object("/api/v2/sessionResults", what, {"testId": test_id, "limit": limit, "offset": offset})
+        _expect(_is(body.get("testId"), test_id), what, "is that of another test")
+        rows = _list(body, "sessions", what)
         pagination = _dict(_dict(body.get("meta")).get("pagination"))
-        total = pagination.get("totalCount")
-        told = pagination.get("offset")
-        return Page(
-            rows,
-            total=int(total) if isinstance(total, (int, float)) else offset + len(rows),
-            offset=int(told) if isinstance(told, (int, float)) else None,
-        )
+        total, told = _whole(pagination.get("totalCount")), _whole(pagination.get("offset"))
+        return Page(rows, total=total, offset=told)
 
     def session_details(self, session_id: str) -> dict[str, Any]:
         """`GET /api/v3/sessionResults/{sessionId}`: participant, task groups, tasks with answers."""
-        return self._json(f"/api/v3/sessionResults/{session_id}", f"the details of session {session_id}")
+        what = f"the details of session {session_id}"
+        body = self._object(f"/api/v3/sessionResults/{session_id}", what)
+        _expect(_is(body.get("sessionId"), session_id), what, "is that of another session")
+        _expect(_is_detail(body), what, "holds neither tasks nor a participant")
+        return body
 
     def transcript(self, session_id: str) -> str:
         """`GET /api/v2/sessionResults/{sessionId}/transcript`: WebVTT as it came."""
         what = f"the transcript of session {session_id}"
-        response = self._get(f"/api/v2/sessionResults/{session_id}/transcript", what)
-        # the header often names no charset, and requests would then guess Latin-1
-        return response.content.decode("utf-8", errors="replace")
+        vtt = read_vtt(self._get(f"/api/v2/sessionResults/{session_id}/transcript", what), what)
+        return self._auth.scrubber.text(vtt)
 
     def video_url(self, session_id: str) -> str:
         """`GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl`: a signed URL, valid for an hour: a secret."""
         what = f"the video of session {session_id}"
-        url = self._json(f"/api/v2/sessionResults/{session_id}/videoDownloadUrl", what).get("videoUrl")
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise UnreadableAnswer(f"The API's answer for {what} holds no URL.", 200)
+        answer = self._get(f"/api/v2/sessionResults/{session_id}/videoDownloadUrl", what)
+        url = _video_url(read_json(answer, what), session_id)
+        if url is None:
+            raise unreadable(what, "holds no URL of it")
         return url
 
     def clips(self, session_id: str) -> dict[str, Any]:
         """`GET /api/v2/sessionResults/{sessionId}/clips`: the clips of a session's video."""
-        return self._json(f"/api/v2/sessionResults/{session_id}/clips", f"the clips of session {session_id}")
+        what = f"the clips of session {session_id}"
+        body = self._object(f"/api/v2/sessionResults/{session_id}/clips", what)
+        _list(body, "clips", what)
+        return body
 
     # -- tests -----------------------------------------------------------------------
 
     def qx_scores(self, test_id: str) -> dict[str, Any]:
         """`GET /api/v2/testResults/{testId}/qxScores`: scores of an interaction test, over all its sessions."""
-        return self._json(f"/api/v2/testResults/{test_id}/qxScores", f"the QXscores of test {test_id}")
+        what = f"the QXscores of test {test_id}"
+        body = self._object(f"/api/v2/testResults/{test_id}/qxScores", what)
+        _expect(_is(body.get("testId"), test_id), what, "is that of another test")
+        _list(body, "qxScores", what)
+        return body
 
     def highlight_reels(self, test_id: str) -> dict[str, Any]:
         """`GET /api/v2/testResults/{testId}/highlightreels`: the reels made of a test's clips."""
         what = f"the highlight reels of test {test_id}"
-        return self._json(f"/api/v2/testResults/{test_id}/highlightreels", what)
+        body = self._object(f"/api/v2/testResults/{test_id}/highlightreels", what)
+        _list(body, "reels", what)
+        return body
 
     def workspaces(self) -> list[dict[str, Any]]:
         """`GET /v1/workspaces`: the workspaces that the credentials see."""
@@ -145,55 +160,49 @@ class ResultsApi:
 
     # -- how a request goes ------------------------------------------------------------
 
-    def _json(self, path: str, what: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        body = self._body(path, what, params)
+    def _object(self, path: str, what: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = self._read(path, what, params)
         if not isinstance(body, dict):
-            raise UnreadableAnswer(f"The API's answer for {what} is no JSON object.", 200)
+            raise unreadable(what, "is no JSON object")
         return body
 
     def _array(self, path: str, what: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        return [item for item in _list(self._body(path, what, params), what) if isinstance(item, dict)]
+        body = self._read(path, what, params)
+        if not isinstance(body, list):
+            raise unreadable(what, "is no list")
+        return [item for item in body if isinstance(item, dict)]
 
-    def _body(self, path: str, what: str, params: dict[str, Any] | None) -> Any:
-        response = self._get(path, what, params)
-        try:
-            return response.json()
-        except ValueError:
-            size = len(response.content)
-            raise UnreadableAnswer(
-                f"The API's answer for {what} is no JSON ({size} bytes, perhaps cut off). It is asked for again later.",
-                200,
-            ) from None
+    def _read(self, path: str, what: str, params: dict[str, Any] | None) -> Any:
+        answer = self._get(path, what, params)
+        return self._auth.scrubber.payload(read_json(answer, what))  # only now is the token known that was sent
 
-    def _get(self, path: str, what: str, params: dict[str, Any] | None = None) -> Response:
-        response = self._send(path, what, params)
-        if response.status_code == 401 and self._auth.renewable:
-            self._auth.refused(response)
-            response = self._send(path, what, params)
-        if response.status_code == 401 and path.startswith(LEGACY) and not self._token_header:
+    def _get(self, path: str, what: str, params: dict[str, Any] | None = None) -> Answer:
+        answer = self._send(path, what, params)
+        if answer.status == 401 and path.startswith(LEGACY) and self._auth.token_header is None:
             # the documents say Bearer, but clients have been seen that send the legacy API a header of its own
-            self._token_header = True
-            response = self._send(path, what, params)
-        if response.status_code != 200:
-            raise refusal(response, what, renewed=self._auth.renewable)
-        return response
+            self._auth.token_header = LEGACY
+            answer = self._send(path, what, params)
+        if answer.status != 200:
+            said_so = said(answer, self._auth.scrubber)
+            raise refusal(answer.status, said_so, what, renewed=self._auth.renewable)
+        return answer
 
-    def _send(self, path: str, what: str, params: dict[str, Any] | None) -> Response:
-        headers = {"token": self._auth.token()} if self._token_header and path.startswith(LEGACY) else None
+    def _send(self, path: str, what: str, params: dict[str, Any] | None) -> Answer:
         try:
-            return self._session.get(
-                self.base_url + path, params=params, headers=headers, auth=self._auth, allow_redirects=False
-            )
-        except RequestException as error:
-            trouble, reached = type(error).__name__, not _never_connected(error)
+            return self._transport.send(Request("GET", self.base_url + path, params=params))
+        except Broken as error:
+            broken = error
         # raised out here, the error carries no request, and so no token, along
-        if not reached:
+        if not broken.reached:
             raise ApiUnavailable(
-                f"{self.base_url} cannot be reached ({trouble}). Check the network, a proxy, and"
+                f"{self.base_url} cannot be reached ({broken.trouble}). Check the network, a proxy, and"
                 " `sources.usertesting.base_url`; a later run goes on where this one stopped."
             )
+        if not broken.passes:
+            raise ServerError(f"The answer for {what} is {broken.trouble}. It is asked for again later.")
         raise ServerError(
-            f"The connection broke while reading {what} ({trouble}), again after retries. It is asked for again later."
+            f"The connection broke while reading {what} ({broken.trouble}), again after retries. It is asked for again"
+            " later."
         )
 
 
@@ -201,20 +210,34 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any, what: str) -> list[Any]:
+def _list(body: dict[str, Any], key: str, what: str) -> list[Any]:
+    value = body.get(key)
     if not isinstance(value, list):
-        raise UnreadableAnswer(f"The API's answer for {what} holds no list.", 200)
+        raise unreadable(what, f"holds no list of {key}")
     return value
 
 
-def _never_connected(error: RequestException) -> bool:
-    """Whether the host was never reached: its name is unknown, or it refuses connections."""
-    reason: Any = error.args[0] if error.args else None
-    reason = getattr(reason, "reason", reason)
-    return type(reason).__name__ in {
-        "NewConnectionError",
-        "NameResolutionError",
-        "ConnectTimeoutError",
-        "SSLError",
-        "ProxyError",
-    }
+def _expect(good: bool, what: str, flaw: str) -> None:
+    if not good:
+        raise unreadable(what, flaw)
+
+
+def _is(told: object, asked: str) -> bool:
+    """Whether an answer is about what was asked for; one that names nothing is."""
+    return told is None or str(told).lower() == asked.lower()
+
+
+def _is_detail(body: dict[str, Any]) -> bool:
+    """Whether a body has any of the three that details always have, two of which may be empty."""
+    lists = (body.get("tasks"), body.get("taskGroups"))
+    return _dict(body.get("sessionParticipant")) != {} or any(isinstance(value, list) for value in lists)
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _video_url(body: Any, session_id: str) -> str | None:
+    """The address in an answer; errors are raised elsewhere, where none of it is at hand."""
+    url = body.get("videoUrl") if isinstance(body, dict) and _is(body.get("sessionId"), session_id) else None
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None

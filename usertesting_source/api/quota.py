@@ -1,50 +1,46 @@
 """
-The request budget, shared by all processes on this machine: an HTTP adapter below the retries, so that every attempt
-counts.
+The request budget, shared by all processes of a user on this machine.
 
 The API takes 10 requests in 60 seconds and says in headers what is left (`x-ratelimit-remaining`) and when the period
-ends (`x-ratelimit-reset`, in seconds). The budget is a sliding window in a SQLite file: whoever wants to send puts an
-entry in, or waits until the oldest one is out of the window. Waiting holds no lock and ends at once when a stop is
-asked for. Requests of programs that we do not see show in the headers and are entered too.
+ends (`x-ratelimit-reset`, in seconds). The budget is a sliding window, kept as a row per request in a SQLite file.
+Whoever wants to send takes the next place that is free, now or later, and waits for its moment: so turns are taken in
+the order in which they were asked for, nobody asks twice without need, and the place of a process that is killed passes
+like any other. Waiting holds no lock and ends at once when a stop is asked for. Requests of programs that we do not see
+show in the headers and are entered too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import random
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
-
-import dlt
-from pyrate_limiter import Rate, RateItem, SQLiteBucket
-from requests import PreparedRequest, Response
-from requests.adapters import HTTPAdapter
 
 from ..errors import ConfigurationError, Interrupted
+from ..folders import user_folder
+from .clock import Clock
 
 SLACK = 1.02  # a request reaches the API a little later than it is sent, and not always the same little
 LEAST_SLACK_S = 0.1
 LONGEST_WAIT_S = 300.0
-REFUSALS = 10  # times that a request waits out a 429 before it fails
-OWN, FOREIGN = "request", "foreign"
+BUSY_S = 10.0  # a process holds the file for a moment only; one that is frozen in that moment is not waited for longer
 
-Waiting = Callable[[float], bool]
-"""Waits so many seconds, or shorter; True when a stop is asked for."""
-
-
-def sleep(seconds: float) -> bool:
-    """A wait that nothing ends early."""
-    time.sleep(seconds)
-    return False
+_TABLE = """
+    create table if not exists places (
+        id integer primary key autoincrement, -- in the order of asking
+        ours integer not null,                -- 0: a request, or a pause, that the API told us of
+        at integer not null,                  -- when it is sent: past, or planned; ms
+        asked integer not null                -- when it was asked for; ms
+    )
+"""
+# What counts for a request: all that was sent, all that goes before it, and what the API says.
+_COUNTS = "id is not :me and (id < :me or not ours or at <= :now)"
 
 
 class Quota:
@@ -56,9 +52,8 @@ class Quota:
         limit: requests per period; 0: no limit and no file, but a 429 is waited for. Processes with other limits count
             the same requests.
         period: in seconds.
-        folder: where the shared file is; default: the user's folder of dlt.
-        wait: how to wait, see `Waiting`.
-        clock: in seconds; the same for all processes, and set by nobody (wall time is).
+        folder: where the shared file is; default: `user_folder()`.
+        clock: see `Clock`.
 
     Raises:
         ConfigurationError: the shared file cannot be used.
@@ -66,32 +61,25 @@ class Quota:
     """
 
     def __init__(
-        self,
-        name: str,
-        limit: int,
-        period: float,
-        folder: Path | None = None,
-        wait: Waiting = sleep,
-        clock: Callable[[], float] = time.monotonic,
+        self, name: str, limit: int, period: float, folder: Path | None = None, clock: Clock | None = None
     ) -> None:
         self.limit = limit
         self.period = period
-        self.wait = wait
-        self._clock = clock
+        self.clock = clock or Clock()
         self._window_ms = round(max(period * SLACK, period + LEAST_SLACK_S) * 1000)
         self._threads = threading.Lock()
-        self._refused_until = 0.0  # without a bucket
-        self._bucket = self._open(name, folder or _folder()) if limit else None
+        self._refused_until = 0.0  # without a file
+        self._file = self._open(name, folder or user_folder()) if limit else None
 
-    def _open(self, name: str, folder: Path) -> SQLiteBucket:
+    def _open(self, name: str, folder: Path) -> sqlite3.Connection:
         key = hashlib.sha256(f"{name} {self._window_ms}".encode()).hexdigest()[:16]
         self._path = folder / f"quota_{key}.sqlite"
         with self._explained():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            rates = [Rate(self.limit, self._window_ms)]
-            bucket = SQLiteBucket.init_from_file(rates, db_path=str(self._path), use_file_lock=True)
-        weakref.finalize(self, bucket.close)
-        return bucket
+            file = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, file.close)
+            file.execute(_TABLE)
+        return file
 
     def acquire(self) -> None:
         """
@@ -102,54 +90,75 @@ class Quota:
             ConfigurationError: the shared file cannot be used.
 
         """
-        while (seconds := self._take()) > 0:
-            # the jitter lets several waiting processes take turns
-            if self.wait(min(seconds, LONGEST_WAIT_S) + random.uniform(0, self.period / 200)):  # noqa: S311 - no secret
+        place, seconds = self._take(None)
+        while seconds > 0:
+            if self.clock.wait(min(seconds, LONGEST_WAIT_S)):
+                self._give_back(place)
                 raise Interrupted("stopped while waiting for the API's quota")
+            place, seconds = self._take(place)
 
     def learn(self, status: int, headers: Mapping[str, str]) -> None:
         """Corrects the budget by what an answer says: its status and its rate limit headers."""
         reset = min(_seconds(headers.get("x-ratelimit-reset")) or self.period, self.period)
         remaining = _number(headers.get("x-ratelimit-remaining"))
         if status == 429:
-            self._block(min(_retry_after(headers) or reset, LONGEST_WAIT_S))
+            self._block(min(retry_after(headers) or reset, LONGEST_WAIT_S))
         elif remaining is not None:
             self._leave(int(remaining), reset)
 
     # -- the shared file ---------------------------------------------------------
 
-    def _take(self) -> float:
-        """0 when the request may go now, else the seconds until it is worth asking again."""
-        with self._locked() as bucket:
-            if bucket is None:
-                return max(self._refused_until - self._clock(), 0.0)
-            now = self._now_ms(bucket)
-            bucket.leak(now)
-            if bucket.put(RateItem(OWN, now)):
-                return 0.0
-            # there is room once fewer than `limit` entries are in the window, which includes its border
-            last = bucket.peek(self.limit - 1)
-            frees = now if last is None else last.timestamp + self._window_ms + 1
-            return max((frees - now) / 1000, self.period / 1000)
+    def _take(self, place: int | None) -> tuple[int | None, float]:
+        """
+        A place, the same as before if there is one already, and the seconds until its moment; 0: now.
 
-    def _now_ms(self, bucket: SQLiteBucket) -> int:
+        The moment is planned anew each time: those ahead may have been late, or given up, and the API heard from.
+        """
+        with self._locked() as file:
+            if file is None:
+                return None, max(self._refused_until - self.clock.now(), 0.0)
+            now = self._now_ms(file)
+            if place is None:
+                place = file.execute("insert into places (ours, at, asked) values (1, ?, ?)", (now, now)).lastrowid
+            at = self._moment(file, place, now)
+            file.execute("insert or replace into places values (?, 1, ?, ?)", (place, at, now))
+            return place, (at - now) / 1000
+
+    def _moment(self, file: sqlite3.Connection, place: int | None, now: int) -> int:
+        """When a place comes: not before those ahead, and not while the window before it is full."""
+        given = {"me": place, "now": now, "last": self.limit - 1}
+        turn = file.execute("select max(at) from places where ours and id < :me", given).fetchone()[0]
+        newest_first = f"select at from places where {_COUNTS} order by at desc limit 1 offset :last"  # noqa: S608 - ours
+        full = file.execute(newest_first, given).fetchone()
+        # the window includes its border
+        return max(now, turn or now, full[0] + self._window_ms + 1 if full else now)
+
+    def _give_back(self, place: int | None) -> None:
+        with self._locked() as file:
+            if file is not None:
+                file.execute("delete from places where id = ?", (place,))
+
+    def _now_ms(self, file: sqlite3.Connection) -> int:
         """The time; after a start of the machine, which sets its clock back, the window begins anew, full."""
-        now = round(self._clock() * 1000)
-        newest = bucket.peek(0)
-        if newest is not None and newest.timestamp > now + (LONGEST_WAIT_S * 1000 if newest.name == FOREIGN else 0):
-            bucket.flush()
-            self._fill(bucket, self.limit, now)
+        now = round(self.clock.now() * 1000)
+        newest = file.execute("select max(asked) from places").fetchone()[0]
+        if newest is not None and newest > now:
+            file.execute("delete from places")
+            self._fill(file, self.limit, now, now)
+        file.execute("delete from places where at < ?", (now - self._window_ms,))
         return now
 
     def _block(self, seconds: float) -> None:
         """Nobody sends for so long; afterwards what was sent before still counts."""
-        with self._locked() as bucket:
-            if bucket is None:
-                self._refused_until = self._clock() + seconds
+        with self._locked() as file:
+            if file is None:
+                self._refused_until = self.clock.now() + seconds
                 return
-            until = self._now_ms(bucket) + round(seconds * 1000)
-            bucket.leak(until)
-            self._fill(bucket, self.limit - bucket.count(), until - self._window_ms)
+            now = self._now_ms(file)
+            counted_from = now + round(seconds * 1000) - self._window_ms
+            still = "select count(*) from places where at between ? and ?"
+            sent = file.execute(still, (counted_from, now)).fetchone()[0]
+            self._fill(file, self.limit - sent, counted_from, now)
 
     def _leave(self, remaining: int, reset: float) -> None:
         """
@@ -157,27 +166,32 @@ class Quota:
 
         So requests count that the API knows of and we do not; they are forgotten when its period ends.
         """
-        with self._locked() as bucket:
-            if bucket is None:
+        with self._locked() as file:
+            if file is None:
                 return
-            now = self._now_ms(bucket)
-            bucket.leak(now)
-            foreign = self.limit - remaining - bucket.count()
-            self._fill(bucket, foreign, now + round(reset * 1000) - self._window_ms)
+            now = self._now_ms(file)
+            sent = file.execute("select count(*) from places where at <= ?", (now,)).fetchone()[0]
+            self._fill(file, self.limit - remaining - sent, now + round(reset * 1000) - self._window_ms, now)
 
     @staticmethod
-    def _fill(bucket: SQLiteBucket, count: int, timestamp_ms: int) -> None:
+    def _fill(file: sqlite3.Connection, count: int, at: int, now: int) -> None:
         for _ in range(count):
-            bucket.put(RateItem(FOREIGN, timestamp_ms))
+            file.execute("insert into places (ours, at, asked) values (0, ?, ?)", (at, now))
 
     @contextmanager
-    def _locked(self) -> Iterator[SQLiteBucket | None]:
+    def _locked(self) -> Iterator[sqlite3.Connection | None]:
         """The shared file, for this thread of this process alone; None without a limit."""
-        if self._bucket is None:
+        if self._file is None:
             yield None
             return
-        with self._explained(), self._threads, self._bucket.lock:
-            yield self._bucket
+        with self._explained(), self._threads:
+            self._file.execute("begin immediate")
+            try:
+                yield self._file
+            except BaseException:
+                self._file.execute("rollback")
+                raise
+            self._file.execute("commit")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -187,34 +201,8 @@ class Quota:
             raise ConfigurationError(
                 f"The file {self._path}, in which processes share the API's quota, cannot be used ({error}). Make it"
                 " and its folder writable, delete it if it is damaged (nothing else is kept there), or set"
-                " DLT_DATA_DIR to another folder."
+                " `sources.usertesting.quota_dir` to another folder."
             ) from error
-
-
-class QuotaAdapter(HTTPAdapter):
-    """Sends nothing before the quota allows it, and reports every answer to it."""
-
-    def __init__(self, quota: Quota, on_request: Callable[[], None] = lambda: None) -> None:
-        super().__init__()
-        self._quota = quota
-        self._on_request = on_request
-
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        """Waits for the quota, sends, learns; a 429 is waited for and sent again, some times."""
-        for patience in range(REFUSALS, -1, -1):
-            self._quota.acquire()
-            self._on_request()
-            response = super().send(request, *args, **kwargs)
-            self._quota.learn(response.status_code, response.headers)
-            if response.status_code != 429 or not patience:
-                break
-            response.close()
-        return response
-
-
-def _folder() -> Path:
-    """The user's own folder, not that of a project: projects with the same credentials share their quota too."""
-    return Path(os.environ.get("DLT_DATA_DIR") or dlt.current.run_context().global_dir) / "usertesting"
 
 
 def _number(value: str | None) -> float | None:
@@ -233,8 +221,8 @@ def _seconds(value: str | None) -> float | None:
     return seconds or None
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` in seconds from now: a number, or an HTTP date by the server's own clock."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds from now: a number, or an HTTP date by the server's own clock; None: it says nothing."""
     value = headers.get("Retry-After")
     if (seconds := _seconds(value)) is not None or value is None:
         return seconds

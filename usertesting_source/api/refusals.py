@@ -1,15 +1,6 @@
-"""
-What an answer other than 200 means: the status decides, its body is read only for what it says.
-
-The Results API documents no error bodies; NestJS's envelope is likely, the legacy API has one of its own, and a gateway
-may answer with HTML.
-"""
+"""What an answer other than 200 means: the status decides, its body is read only for what it says."""
 
 from __future__ import annotations
-
-import re
-
-from requests import Response
 
 from ..errors import (
     BadRequest,
@@ -21,20 +12,19 @@ from ..errors import (
     UserTestingError,
 )
 
-_SECRET = re.compile(r"X-Amz-|Bearer\s|\beyJ")  # a signed URL, an Authorization header, a token
 
-
-def refusal(response: Response, what: str, *, renewed: bool) -> UserTestingError:
+def refusal(status: int, said: str, what: str, *, renewed: bool) -> UserTestingError:
     """
-    The error that `response` means.
+    The error that a status means.
 
     Args:
-        response: any but a 200.
+        status: any but 200.
+        said: by the body; may be empty.
         what: was asked for, with its id.
         renewed: whether the token was bought just now.
 
     """
-    status, said = response.status_code, message(response)
+    said = said and f": {said}"
     if status in (401, 403):
         return _forbidden(status, said, what, renewed)
     if status == 404:
@@ -74,17 +64,3 @@ def _forbidden(status: int, said: str, what: str, renewed: bool) -> CredentialsE
         else "a token lives an hour: get a new one, or set client_id and client_secret, which renew themselves"
     )
     return CredentialsError(f"The API refuses the credentials (401{said}); {remedy}.", status)
-
-
-def message(response: Response) -> str:
-    """What an error body says, behind a colon; nothing of HTML, and no secret that it repeats."""
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
-    for key in ("errorMessage", "message", "error_description", "errorSummary", "error"):
-        value = body.get(key) if isinstance(body, dict) else None
-        text = "; ".join(map(str, value)) if isinstance(value, list) else value
-        if isinstance(text, str) and text and not _SECRET.search(text):
-            return f": {text[:200]}"
-    return ""

@@ -34,7 +34,7 @@ def check_all(pipeline: dlt.Pipeline, source: UserTestingSource, console: Consol
         tests = poll.tests()
         for test in [test for test in tests if not test.is_classic][:LOOK_AHEAD]:
             try:
-                listing = poll.listing(test.test_id, FIRST_PAGE, lambda _: True)
+                listing = poll.listings.read(test.test_id, FIRST_PAGE, lambda _: True)
                 say(True, f"test {test.title}: {listing.total:,} sessions")
             except ApiError as error:
                 say(False, str(error))
@@ -66,9 +66,9 @@ def try_destination(pipeline: dlt.Pipeline) -> None:
         with pipeline.destination_client() as client:
             client.is_storage_initialized()
     except Exception as error:
-        text = f"{type(error).__name__}: {str(error)[:400]}"
+        said = f"{type(error).__name__}: {str(error)[:400]}"
         raise DestinationError(
-            f"The destination of pipeline `{pipeline.pipeline_name}` cannot be used: {text} Check section"
+            f"The destination of pipeline `{pipeline.pipeline_name}` cannot be used: {said} Check section"
             f" `destination.{pipeline.destination.destination_name}` of .dlt/secrets.toml."
         ) from error
 

@@ -1,11 +1,18 @@
 """
-The demo: a sample Results API in this process, with invented studies of an online shop, and a source that reads it.
+The demo: a sample Results API in this process, with invented studies of an online shop, a source that reads it, and
+queries to begin with.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+import dlt
+from rich.console import Console
+from rich.table import Table
 
 from ..config import UserTestingCredentials
 from ..errors import ConfigurationError
@@ -14,7 +21,6 @@ from ..source import UserTestingSource, usertesting_source
 DEMO_SESSIONS = 60
 DEMO_RATE = 10, 1.0
 DEMO_DATABASE = "usertesting_demo.duckdb"
-DEMO_PIPELINE = "usertesting_demo"
 
 QUERIES = (
     (
@@ -70,7 +76,10 @@ def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
         ) from None
 
     limit, period = DEMO_RATE
-    with SampleApi(shop_studies(sessions=sessions), rate_limit=limit, rate_period=period) as api:
+    with (
+        SampleApi(shop_studies(sessions=sessions), rate_limit=limit, rate_period=period) as api,
+        TemporaryDirectory() as quota_dir,
+    ):
         yield usertesting_source(
             credentials=UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
             workspace_ids=["*"],
@@ -79,4 +88,21 @@ def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
             token_url=api.token_url,
             rate_limit=limit,
             rate_period=period,
+            quota_dir=quota_dir,
         )
+
+
+def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
+    """Ends the demo with queries that a user would type next."""
+    with pipeline.sql_client() as client:
+        for question, sql in QUERIES:
+            console.print(f"\n[bold]{question}[/]")
+            console.print(textwrap.dedent(sql).strip(), style="dim", soft_wrap=True)
+            with client.execute_query(sql) as cursor:
+                table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+                for column in cursor.description or ():
+                    table.add_column(column[0], no_wrap=True)
+                for row in cursor.fetchall():
+                    table.add_row(*("" if value is None else str(value) for value in row))
+            console.print(table)
+    console.print(f"\nThe data is in [bold]{DEMO_DATABASE}[/] in this folder: open it with DuckDB.", soft_wrap=True)

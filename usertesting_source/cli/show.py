@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..outcome import Plan, Tally
-from ..run import Summary, Watcher
+from ..outcome import Plan, Summary, Tally, Watcher
 from ..sync.studies import PER_SESSION
 
 PLAIN_EVERY_S = 15.0
@@ -29,8 +28,8 @@ WHAT = {
 class Screen(Watcher):
     """Shows a load on a terminal, or in a log."""
 
-    def __init__(self, console: Console | None = None, watching: bool = False) -> None:
-        self.console = console or Console(highlight=False)
+    def __init__(self, console: Console, watching: bool = False) -> None:
+        self.console = console
         self._watching = watching
         self._plan = Plan()
         self._bar: Progress | None = None
@@ -117,6 +116,9 @@ class Screen(Watcher):
             self._lines(
                 "Note", [f"Answers of a shape that is not known yet are kept in answer_json alone: {kinds}"], "yellow"
             )
+        if dropped := summary.tally.dropped_cues:
+            cues = f"{_plural(dropped.total(), 'cue')} of {_plural(len(dropped), 'transcript')}"
+            self._lines("Note", [f"{cues} could not be read; the WebVTT is kept in transcript_vtt."], "yellow")
 
     def _lines(self, word: str, lines: list[str], style: str) -> None:
         for line in lines[:SHOWN]:
@@ -127,14 +129,14 @@ class Screen(Watcher):
 
 
 def _tests(plan: Plan) -> str:
-    text = _plural(plan.tests, "test")
+    line = _plural(plan.tests, "test")
     if plan.classic:
-        text += f" (and {plan.classic} classic, not served)"
+        line += f" (and {plan.classic} classic, not served)"
     if plan.resting:
-        text += f", {plan.resting} of them quiet"
+        line += f", {plan.resting} of them quiet"
     if plan.listed + plan.resting < plan.tests:
-        text += f", {plan.listed} listed so far"
-    return text
+        line += f", {plan.listed} listed so far"
+    return line
 
 
 def _due(plan: Plan) -> str:
@@ -143,8 +145,8 @@ def _due(plan: Plan) -> str:
         return "Nothing new so far."
     what = ", ".join(f"{count:,} {name}" for name, count in due.items())
     most = "at most " if plan.is_most else ""
-    text = f"To load: {what}. That is {most}{_plural(plan.requests, 'request')}"
-    return f"{text}, about {_duration(plan.minutes * 60)} at this quota." if plan.rate_limit else f"{text}."
+    line = f"To load: {what}. That is {most}{_plural(plan.requests, 'request')}"
+    return f"{line}, about {_duration(plan.minutes * 60)} at this quota." if plan.rate_limit else f"{line}."
 
 
 def _rows(summary: Summary) -> Table:

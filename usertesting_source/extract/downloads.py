@@ -3,56 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..errors import ApiError, DownloadError
-from ..sync.cursor import Due
+from ..errors import ApiError, DownloadError, Interrupted
+from ..sync.again import Due
 from ..tables.rows import video_row
-from ..videos.store import StoredVideo, VideoJob
-from .per_session import Walk
+from ..videos.store import TICK_S, Downloads, StoredVideo, VideoJob
+from .per_session import PerSession
 from .poll import Poll
 from .visits import Visit
 
+NAME = "session_videos"
+TURN_S = 0.01  # as dlt itself waits when no resource has anything
 
-class Asked:
-    """The videos that were handed to the store, and are not settled yet."""
 
-    def __init__(self, walk: Walk, poll: Poll) -> None:
+@dataclass(frozen=True)
+class Asked(VideoJob):
+    """A video that was handed to the store: which session it is of, and how its test was found then."""
+
+    visit: Visit
+    due: Due
+
+
+class Videos:
+    """
+    The videos of one load package: asks for the next ones, and takes in what is stored.
+
+    The downloads themselves belong to the poll. A package is committed without those that are still on their way; the
+    next one takes them up, with the state that dlt gives it, and settles them. The poll is over when none is left.
+
+    Args:
+        walk: through the sessions, in this package.
+        poll: shared with the other resources.
+
+    """
+
+    def __init__(self, walk: PerSession, poll: Poll) -> None:
         self._walk = walk
         self._poll = poll
-        self._turns: dict[str, tuple[Visit, Due]] = {}
-        self._settled = 0
+        self._downloads: Downloads[Asked] = poll.downloads
+        self._taken_up = {job.session_id: walk.take_up(job.visit, job.due) for job in self._downloads.jobs}
 
-    def jobs(self) -> Iterator[VideoJob]:
-        """One after the other, each when the store has a slot free."""
-        turns = self._walk.due()
-        while self._fits():
-            turn = next(turns, _END)
-            if turn is _END:
+    def rows(self) -> Iterator[dict[str, Any] | None]:
+        """A row per stored video, its state moved before; None when there is none yet, so that others have a turn."""
+        results = self._downloads.results(self._jobs(), self._patience)
+        while True:
+            result = None
+            with self._poll.guard():
+                try:
+                    result = next(results)
+                except StopIteration:
+                    self._walk.finish()
+                    return
+            yield self._settle(*result) if result else None
+            if result is None and self._is_enough():
+                self._walk.visits.cut()
                 return
-            if turn is not None:
-                yield self._job(*turn)  # type: ignore[misc] # not _END
-        self._walk.visits.cut()
 
-    def _fits(self) -> bool:
-        """Whether the load package takes another video, beside those that are still on their way."""
-        return not self._poll.held or self._settled + len(self._turns) < self._poll.chunk
+    def _is_enough(self) -> bool:
+        """Whether the package is to be committed without what is on its way."""
+        package = self._poll.package
+        if self._poll.is_ended or not self._downloads.jobs:
+            return False  # then the results end by themselves
+        return package.is_due or package.is_full(NAME) or package.is_kept_open_by(NAME)
 
-    def _job(self, visit: Visit, due: Due) -> VideoJob:
-        self._turns[due.session_id] = visit, due
-        return VideoJob(visit.test.test_id, due.session_id, lambda: self._poll.api.video_url(due.session_id))
+    def _patience(self) -> float:
+        return TICK_S if self._poll.package.is_left_to(NAME) else TURN_S
 
-    def settle(self, job: VideoJob, result: StoredVideo | DownloadError | ApiError) -> dict[str, Any] | None:
-        """The row of a stored video; None for one that failed, which is noted."""
-        turn = self._turns.pop(job.session_id)
-        self._settled += 1
-        if isinstance(result, StoredVideo):
-            self._walk.done(*turn)
-            return video_row(**asdict(result))
+    def _jobs(self) -> Iterator[Asked | None]:
+        for turn in self._walk.due():
+            yield self._job(*turn) if turn else None
+
+    def _job(self, visit: Visit, due: Due) -> Asked:
+        return Asked(visit.test.test_id, due.session_id, lambda: self._url(due.session_id), visit, due)
+
+    def _url(self, session_id: str) -> str:
         with self._poll.guard():
-            self._walk.failed(*turn, result)
+            return self._poll.api.video_url(session_id)
+        raise Interrupted("the poll ends, and with it all downloads")
+
+    def _settle(self, job: Asked, result: StoredVideo | DownloadError | ApiError) -> dict[str, Any] | None:
+        """The row of a stored video; None for one that failed, which is noted."""
+        visit = self._taken_up.pop(job.session_id, job.visit)
+        if isinstance(result, StoredVideo):
+            self._walk.done(visit, job.due)
+            return video_row(**asdict(result), finish_time=visit.finish_time(job.due))
+        with self._poll.guard():
+            self._walk.failed(visit, job.due, result)
         return None
-
-
-_END = object()

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..sync.cursor import Retry
-from ..tables.rows import columns, issue_row
+from ..sync.state import ResourceState, Retry
+from ..tables.rows import issue_row
+from ..tables.schema import columns
 from ..times import moment
 
 ISSUES = "load_issues"
@@ -23,13 +24,13 @@ class Issues:
 
     Args:
         resource: its name.
-        state: what dlt keeps of it.
+        state: what is kept of it.
 
     """
 
-    def __init__(self, resource: str, state: dict[str, Any]) -> None:
+    def __init__(self, resource: str, state: ResourceState) -> None:
         self._resource = resource
-        self._waiting: list[dict[str, Any]] = state.setdefault("tell", [])
+        self._waiting = state.to_tell
 
     def tell(
         self,

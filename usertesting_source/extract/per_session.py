@@ -6,10 +6,13 @@ when something fails. The resources differ in what they ask for; this they have 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from ..errors import ApiError, DownloadError, NotFound
-from ..sync.cursor import GIVE_UP_AFTER, HOUR, Due, Retry, Why, oldest_first
+from ..sync import kinds
+from ..sync.again import Due, deadline
+from ..sync.cursor import oldest_first
+from ..sync.state import ResourceState, Retry, Why
 from .poll import Poll
 from .visits import Visit, Visits
 
@@ -17,19 +20,19 @@ Absent = Literal["failed", "waiting", "none"]
 """What a 404 for a listed session means: a fault; not there yet; that there is none."""
 
 
-class Walk:
+class PerSession:
     """
     One resource's way through the sessions, in one extraction.
 
     Args:
         poll: shared with the other resources.
         resource: its name.
-        state: what dlt keeps for it, see `cursor`.
+        state: what is kept of it.
         absent: what a 404 for a listed session means.
 
     """
 
-    def __init__(self, poll: Poll, resource: str, state: dict[str, Any], absent: Absent = "failed") -> None:
+    def __init__(self, poll: Poll, resource: str, state: ResourceState, absent: Absent = "failed") -> None:
         self.visits = Visits(poll, resource, state)
         self._poll = poll
         self._resource = resource
@@ -55,23 +58,35 @@ class Walk:
                 yield from self._serve(visit, batch)
         for visit in backlog:
             yield from self._serve(visit, self._batch(visit))
-        self.visits.finish()
+
+    def finish(self) -> None:
+        """All that was due is handed out, and the resource has come to its end, unless something is still out."""
+        if not self._out:
+            self.visits.finish()
+
+    def take_up(self, visit: Visit, due: Due) -> Visit:
+        """A session that an earlier load package handed out and did not see the end of: it is out in this one too."""
+        self._out.add(due.session_id)
+        visit = self.visits.revisit(visit)
+        if _is_unsure(visit):
+            self.visits.cut()
+        return visit
 
     def _batch(self, visit: Visit) -> list[Due]:
         """What to ask of one test now, in order."""
         poll, test_id = self._poll, visit.test.test_id
         due = self._wanted(visit) if poll.wishes.session_ids else visit.cursor.due(poll.now(), poll.wishes.since)
-        poll.sight(self._resource, test_id, len(due))
+        poll.tally.sight(self._resource, test_id, len(due))
         if visit.probes and not poll.wishes.session_ids:
-            due = visit.cursor.probe(due, visit.listing.total)
-        fresh = poll.fresh_ids(self._resource, test_id, visit.listing, is_backlog=len(due) > poll.chunk)
+            due = kinds.probes(visit.state, due, visit.listing.total)
+        fresh = poll.listings.fresh_ids(self._resource, test_id, visit.listing, is_backlog=len(due) > poll.chunk)
         due = oldest_first((d for d in due if d.session_id not in self._out), fresh)
         # what failed before may well fail again: it must not keep the rest waiting
         return sorted(due, key=lambda d: _why(visit, d) == "failed")
 
     def _wanted(self, visit: Visit) -> list[Due]:
         """Sessions asked for by name."""
-        wanted, served = self._poll.wishes.session_ids, self._poll.served
+        wanted, served = self._poll.wishes.session_ids, self._poll.tally.served
         return [
             Due(session.session_id, session.time)
             for session in visit.listing.sessions
@@ -86,8 +101,8 @@ class Walk:
                     return
                 self._out.add(due.session_id)
                 yield visit, due
-            if visit.probes and self._out:
-                self.visits.cut()  # what these show is not known yet
+            if self._out and _is_unsure(visit):
+                self.visits.cut()
                 return
             batch = self._batch(visit) if visit.probes else []
         if not self._poll.wishes.session_ids:
@@ -98,14 +113,14 @@ class Walk:
     def done(self, visit: Visit, due: Due, items: int = 1) -> None:
         """The session is loaded: moves the state, so it must come before the rows are yielded."""
         test_id, cursor = visit.test.test_id, visit.cursor
-        if retry := cursor.again.get(due.session_id):
+        retry = cursor.state.again.get(due.session_id)
+        if retry and retry["tries"]:
             self.visits.issues.tell(self._poll.now(), test_id, due.session_id, "resolved", "Loaded.", retry=retry)
         cursor.settle(due.session_id, due.time)
         if visit.probes:
-            if not cursor.state.get("found") and not visit.listing.ended:
+            is_news = kinds.hit(cursor.state)
+            if is_news and not visit.listing.ended:
                 self.visits.cut()  # now all of its sessions are wanted, and only some are listed
-            cursor.hit()
-            cursor.state.pop("missed", None)
         self._asked(visit, due)
         self._poll.succeeded(self._resource, items)
 
@@ -117,14 +132,15 @@ class Walk:
             return
         self._asked(visit, due)
         why: Why = "waiting" if is_absent and self._absent == "waiting" else "failed"
-        before, now = visit.cursor.again.get(due.session_id), self._poll.now()
-        retry = visit.cursor.later(due, now, why, self._until(due, why, now), visit.summary(due))
+        before, now = visit.state.again.get(due.session_id), self._poll.now()
+        until = deadline(due, why, now, self._poll.settings.transcript_wait_hours)
+        retry = visit.cursor.later(due, now, why, until, visit.summary(due))
         self._note(why, error, retry)
         if retry is not None or not self._has_none(visit, due, why):
             status = why if retry else "given_up"
             self._tell(visit, due, status, str(error), before)
         if self._poll.outage.failed(self._resource, visit.test.test_id, error, again=before is not None):
-            self._poll.warn(
+            self._poll.tally.warn(
                 f"Test {visit.test.test_id}: several {self._resource} in a row failed, the rest of them is left for"
                 " the next run."
             )
@@ -136,43 +152,40 @@ class Walk:
             return
         self._asked(visit, due)
         visit.cursor.settle(due.session_id, due.time)
-        if visit.cursor.miss(visit.listing.total):
-            self._poll.warn(f"Test {visit.test.test_id} seems to have no {self._resource}: no more are asked for.")
+        if kinds.miss(visit.state, visit.listing.total):
+            self._warn_of_none(visit.test.test_id)
 
     def _asked(self, visit: Visit, due: Due) -> None:
         self._out.discard(due.session_id)
-        self._poll.served.add((self._resource, due.session_id))
+        self._poll.tally.served.add((self._resource, due.session_id))
         self._poll.asked(self._resource, visit.test.test_id)
-
-    def _until(self, due: Due, why: Why, now: int) -> int:
-        if why == "waiting":
-            return min(due.time, due.since or now) + int(self._poll.settings.transcript_wait_hours * HOUR)
-        return (due.since or now) + GIVE_UP_AFTER
 
     def _note(self, why: Why, error: Exception, retry: Retry | None) -> None:
         if why == "failed":
             self._poll.fail(str(error))
         elif retry is not None:
             self._poll.tally.waiting[self._resource] += 1
-        self._poll.has_rows = True
+        self._poll.package.holds_rows()
 
     def _has_none(self, visit: Visit, due: Due, why: Why) -> bool:
         """Whether a test of unknown kind counts, with this one given up, as having none: then all is well with it."""
         if why != "waiting" or not visit.probes:
             return False
-        cursor, test_id, now = visit.cursor, visit.test.test_id, self._poll.now()
-        missed: dict[str, int] = cursor.state.setdefault("missed", {})
-        missed[due.session_id] = due.since or now
-        if not cursor.miss(visit.listing.total):
+        state, test_id, now = visit.state, visit.test.test_id, self._poll.now()
+        state.given_up_since[due.session_id] = due.since or now
+        if not kinds.miss(state, visit.listing.total):
             return False
         message = f"This test has no {self._resource}."
-        for session_id, since in missed.items():
+        for session_id, since in state.given_up_since.items():
             self.visits.issues.tell(now, test_id, session_id, "resolved", message, since=since)
-        del cursor.state["missed"]
+        state.given_up_since.clear()
         key = self._resource, test_id
         self._poll.tally.due[key] = self._poll.tally.asked[key]
-        self._poll.warn(f"Test {test_id} seems to have no {self._resource}: no more are asked for.")
+        self._warn_of_none(test_id)
         return True
+
+    def _warn_of_none(self, test_id: str) -> None:
+        self._poll.tally.warn(f"Test {test_id} seems to have no {self._resource}: no more are asked for.")
 
     def _tell(self, visit: Visit, due: Due, status: str, message: str, before: Retry | None) -> None:
         self.visits.issues.tell(
@@ -186,6 +199,11 @@ class Walk:
         )
 
 
+def _is_unsure(visit: Visit) -> bool:
+    """Whether nobody knows yet if the test has what is asked for: what is on its way will show what is due."""
+    return visit.probes and not visit.state.has_some
+
+
 def _why(visit: Visit, due: Due) -> str | None:
-    retry = visit.cursor.again.get(due.session_id)
+    retry = visit.state.again.get(due.session_id)
     return retry["why"] if retry else None

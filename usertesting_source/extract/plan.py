@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import ApiError
 from ..outcome import Plan
 from ..sync.listing import Listing
+from ..sync.state import ResourceState
 from ..sync.studies import PER_SESSION, PER_TEST, Test, may_have
-from ..sync.versions import versioned
 from .poll import Poll
 from .visits import FIRST_PAGE, Visits
 
@@ -33,10 +33,10 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
     if poll.wishes.session_ids:
         plan.due = {name: len(poll.wishes.session_ids) for name in resources if name in PER_SESSION}
         return plan
-    visits = [Visits(poll, name, versioned(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
+    visits = [Visits(poll, name, ResourceState(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
     for each in visits:
         each.forget(tests)
-    poll.forgotten.clear()
+    poll.tally.forgotten.clear()
     for test in tests[:LOOK_AHEAD]:
         awake = [each for each in visits if may_have(each.resource, test) is not False and not each.rests(test)]
         if awake:
@@ -49,7 +49,7 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
 def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
     """Adds what is due in one test."""
     try:
-        listing = poll.listing(test.test_id, FIRST_PAGE, lambda _: True)
+        listing = poll.listings.read(test.test_id, FIRST_PAGE, lambda _: True)
     except ApiError:
         return  # told, with all else that fails, by the resource that runs into it
     plan.listed += 1
@@ -57,9 +57,10 @@ def _count(poll: Poll, plan: Plan, test: Test, visits: list[Visits]) -> None:
         cursor = each.cursor(test)
         cursor.look(listing, poll.now())
         if each.resource in PER_TEST:
-            count = int(bool(listing.sessions) and not {"seen", "barren"} & cursor.state.keys())
-        elif "barren" in cursor.state:
-            count = len(cursor.again)
+            is_asked = cursor.state.answered_for is not None or cursor.state.barren_total is not None
+            count = int(bool(listing.sessions) and not is_asked)
+        elif cursor.state.barren_total is not None:
+            count = len(cursor.state.again)
         else:
             due = cursor.due(poll.now(), poll.wishes.since)
             count = len(due) + _unread(listing) * (cursor.border is None)

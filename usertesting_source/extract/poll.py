@@ -1,7 +1,7 @@
 """
-One look at the API: what it has listed, what it asks for, when it stops. All resources of a source share it.
+One look at the API, shared by all resources of a source: what is wanted, what was asked for, when to end.
 
-A poll begins with the first resource that runs and ends when all have run to their ends; `run.load` keeps one open over
+A poll begins with the first resource that runs and ends when all have run to their ends; `run.load` holds one open over
 many load packages, so that a test is listed once however many packages its sessions fill.
 """
 
@@ -9,34 +9,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from ..api.client import ResultsApi
-from ..api.connection import connect
-from ..config import EVERY_WORKSPACE, Settings
-from ..errors import (
-    ApiError,
-    ApiUnavailable,
-    ConfigurationError,
-    CredentialsError,
-    Interrupted,
-    NotFound,
-    UserTestingError,
-)
-from ..outcome import Tally, Wishes
+from ..api.client import ResultsApi, connect
+from ..api.clock import Clock
+from ..config import Settings, in_section, named_for
+from ..errors import ApiUnavailable, ConfigurationError, CredentialsError, Interrupted, UserTestingError
+from ..outcome import Tally, Watcher, Wishes
 from ..stop import Stop
-from ..sync.cursor import HOUR
-from ..sync.listing import Listing, ListingReader
 from ..sync.outage import Outage
 from ..sync.studies import Test
+from ..videos.store import Downloads, VideoStore
+from .discovery import Discovery
+from .known import Known, Reader
+from .listings import STALE_LISTING_S, Listings
+from .package import Package
 
-STALE_LISTING_S = 600.0
-REDISCOVER_MS = HOUR
-COMMIT_S = 120.0
-FAILED_LISTING_S = 240.0
-LISTING_SHARE = 4
+CHUNK = 25
 
 
 class Poll:
@@ -45,72 +36,83 @@ class Poll:
 
     Args:
         settings: checked ones.
+        reader: of the destination that dlt loads into.
+
+    Attributes:
+        wishes: what is wanted beyond what is due.
+        tally: what happened so far.
+        error: what ends the poll, kept for its holder.
+        listings: what the tests list.
+        known: what the destination holds.
+        package: the load package that is being filled.
+        outage: tells an API that is down from items that fail alone.
 
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reader: Reader) -> None:
         self.settings = settings
+        self._default_reader = reader
         self._api: ResultsApi | None = None
-        self._tests: list[Test] | None = None
-        self._tests_at = 0
-        self._in_workspace: dict[str, list[Test]] = {}
-        self._is_patchy = False
+        self._discovery = Discovery(settings, lambda: self.api, self.now)
+        self._downloads: Downloads[Any] | None = None
         self._lock = threading.RLock()  # resources may run in threads of their own
         self.release()
 
+    # -- who holds it --------------------------------------------------------------
+
+    def hold(self, watcher: Watcher, stop: Stop, chunk: int, reader: Reader) -> None:
+        """From now on it stays open from `begin` to `begin`, and keeps an error instead of raising it."""
+        self._watcher, self.stop, self._chunk, self._is_held = watcher, stop, chunk, True
+        self._reader = reader
+
     def release(self) -> None:
-        """Nobody holds the poll, or asks for a stop, any more: the next resource that runs begins anew."""
-        self.stop = Stop()
-        self.chunk = 25
-        self.on_event: Callable[[], None] = lambda: None
-        self.on_wait: Callable[[float], None] = lambda _: None
+        """Nobody holds it, or asks for a stop, any more: the next resource that runs begins anew."""
+        self._watcher, self.stop, self._chunk, self._is_held = Watcher(), Stop(), CHUNK, False
+        self._reader = self._default_reader
         self.begin()
 
-    def begin(self, wishes: Wishes | None = None, *, held: bool = False, max_age_s: float = STALE_LISTING_S) -> None:
+    def begin(self, wishes: Wishes | None = None, max_age_s: float = STALE_LISTING_S) -> None:
         """
         Starts anew: nothing is listed yet.
 
         Args:
             wishes: what is wanted beyond what is due.
-            held: stays open until the next `begin`, and keeps an error for the holder instead of raising it.
             max_age_s: a listing older than this is read again.
 
         """
+        self._end_downloads()
         self.wishes = wishes or Wishes()
-        self.held = held
-        self.max_age_s = max_age_s
         self.tally = Tally()
         self.error: UserTestingError | None = None
         self.outage = Outage(self.settings.base_url)
-        self.unlisted: set[str] = set()
-        self.unlisted_before: set[str] = set()
-        self.found: dict[str, str] = {}  # sessions asked for by name, and the test of each
-        self.served: set[tuple[str, str]] = set()
-        self.forgotten: set[str] = set()
+        self.listings = Listings(self.settings, lambda: self.api, max_age_s)
+        self.known = Known(self._reader)
         self._started: set[str] = set()
-        self._readers: dict[str, tuple[float, ListingReader]] = {}
-        self._errors: dict[str, tuple[float, ApiError]] = {}
-        self._first_seen: dict[tuple[str, str], frozenset[str]] = {}
-        self._sighted: set[tuple[str, str]] = set()
-        self.begin_chunk()
+        self.begin_package()
 
-    def begin_chunk(self) -> None:
-        """A new load package begins."""
-        self.finished: set[str] = set()
-        self.has_rows = False
-        self._in_package: Counter[str] = Counter()
-        self._package_ends: float | None = None
-        if self._tests is not None and (self._is_patchy or self.now() - self._tests_at >= REDISCOVER_MS):
-            self._tests = None
-        # what failed a while ago may be tried again, also within one long poll
-        self.unlisted.clear()
+    def begin_package(self) -> None:
+        """A new load package begins; what failed a while ago may be tried again, also within one long poll."""
+        self.package = Package(self._chunk if self._is_held else None)
+        self.known.committed()
+        self._discovery.refresh()
+        self.tally.unlisted.clear()
 
-    def join(self, resource: str) -> None:
-        """A resource starts to run: when it has run before, and nobody holds the poll, that is a new poll."""
+    @contextmanager
+    def run(self, resource: str) -> Iterator[None]:
+        """So long a resource runs; when it has run before, and nobody holds the poll, that is a new poll."""
         with self._lock:
-            if not self.held and resource in self._started:
+            if not self._is_held and resource in self._started:
                 self.begin()
             self._started.add(resource)
+        with self.package.fills(resource):
+            yield
+
+    @property
+    def chunk(self) -> int:
+        """So many requests of a resource fit into a load package."""
+        return self._chunk
+
+    # -- what it asks ----------------------------------------------------------------
 
     @staticmethod
     def now() -> int:
@@ -122,11 +124,11 @@ class Poll:
         """The API; made when first needed, since building a source does no I/O."""
         with self._lock:
             if self._api is None:
-                self._api = connect(self.settings, self._wait)
+                self._api = connect(self.settings, Clock(wait=self._wait, stopped=lambda: self.stop.asked))
             return self._api
 
     def _wait(self, seconds: float) -> bool:
-        self.on_wait(seconds)
+        self._watcher.waits(seconds)
         return self.stop.wait(seconds)
 
     @property
@@ -134,151 +136,71 @@ class Poll:
         """Requests sent to the API so far, over all polls of this source."""
         return self._api.requests_sent if self._api else 0
 
-    # -- when to end ---------------------------------------------------------------
+    @property
+    def downloads(self) -> Downloads[Any]:
+        """The downloads of videos; they outlive the load package that began them, and end with the poll."""
+        if self._downloads is None:
+            url, concurrency = self.settings.video_bucket_url or "", self.settings.video_concurrency
+            self._downloads = Downloads(VideoStore(url, concurrency, stop=lambda: self.is_ended))
+        return self._downloads
+
+    def leave_downloads(self) -> None:
+        """No more are taken in now: those on their way are for the next load package, or end if nobody fills one."""
+        if not self._is_held:
+            self._end_downloads()
+
+    def _end_downloads(self) -> None:
+        if self._downloads is not None:
+            self._downloads.close()
+            self._downloads = None
+
+    def tests(self) -> list[Test]:
+        """The tests to load, see `Discovery.tests`."""
+        return self._discovery.tests(self.fail)
+
+    # -- when to end -----------------------------------------------------------------
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing more is to be begun at all: a stop, or an error."""
+        return self.stop.asked or self.error is not None
 
     @property
     def ends(self) -> bool:
-        """Whether resources should end now: a stop, an error, or a package that has been open for long."""
-        if self.stop.asked or self.error is not None:
-            return True
-        if not (self.held and self.has_rows):
-            return False
-        if self._package_ends is None:
-            self._package_ends = time.monotonic() + COMMIT_S
-        return time.monotonic() >= self._package_ends
-
-    @property
-    def _stale_s(self) -> float:
-        """The age in which a listing is read again: with many pages so old that listings leave room for the rest."""
-        limit, period = self.settings.rate_limit, self.settings.rate_period
-        pages = sum(reader.pages for _, reader in self._readers.values())
-        pass_s = pages * period / limit if limit else 0.0
-        return max(self.max_age_s, LISTING_SHARE * pass_s)
-
-    def is_listed(self, test_id: str) -> bool:
-        """Whether a test was listed in this poll: looking at it again costs nothing."""
-        return test_id in self._readers
-
-    def is_full(self, resource: str) -> bool:
-        """Whether a resource has asked for as much as a load package takes."""
-        return self.held and self._in_package[resource] >= self.chunk
+        """Whether resources should end now: the poll has ended, or the load package is to be committed."""
+        return self.is_ended or self.package.is_due
 
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Around requests: a stop, or an error that concerns everything, ends the poll."""
         try:
-            yield
+            with named_for(self.settings.section):
+                yield
         except Interrupted:
             self.stop.ask()
         except (ConfigurationError, CredentialsError, ApiUnavailable) as error:
-            if not self.held:
+            if not self._is_held:
                 raise
             self.error = error  # its holder commits first what was fetched
-
-    # -- tests ---------------------------------------------------------------------
-
-    def tests(self) -> list[Test]:
-        """All tests to load: the configured ones, and those of the configured workspaces."""
-        with self._lock:
-            if self._tests is None:
-                self._tests = list(self._find_tests())
-                self._tests_at = self.now()
-            return self._tests
-
-    def _find_tests(self) -> Iterator[Test]:
-        found: dict[str, Test] = {}
-        self._is_patchy = False
-        for workspace_id in self._workspaces():
-            try:
-                self._in_workspace[workspace_id] = list(self._studies(workspace_id))
-            except ApiError as error:
-                self._is_patchy = True
-                self.fail(f"Workspace {workspace_id} could not be listed: {_hint(error)}")
-            for test in self._in_workspace.get(workspace_id, ()):
-                found.setdefault(test.test_id, test)
-        for test_id in self.settings.test_ids:
-            found.setdefault(test_id, Test(test_id))
-        yield from found.values()
-
-    def _studies(self, workspace_id: str) -> Iterator[Test]:
-        for study in self.api.studies(workspace_id):
-            test_id = study.get("uuid")
-            if isinstance(test_id, str) and test_id:
-                yield Test(test_id.lower(), study, workspace_id)
-
-    def _workspaces(self) -> list[str]:
-        wanted = self.settings.workspace_ids
-        if EVERY_WORKSPACE not in wanted:
-            return list(wanted)
-        try:
-            seen = [str(w.get("uuid")) for w in self.api.workspaces() if w.get("uuid")]
-        except ApiError as error:
-            raise ApiUnavailable(f"The workspaces cannot be listed: {error}") from None
-        return list(dict.fromkeys([w for w in wanted if w != EVERY_WORKSPACE] + list(seen)))
-
-    # -- listings ------------------------------------------------------------------
-
-    def listing(self, test_id: str, border: int | None, unchanged: Callable[[Listing], bool]) -> Listing:
-        """A test's listing, read back to `border`; see `ListingReader.back_to`."""
-        with self._lock:
-            known = self._readers.get(test_id)
-            if known is None or time.monotonic() - known[0] > self._stale_s:
-                api = self.api
-                reader = ListingReader(lambda offset, limit: api.session_page(test_id, offset, limit))
-                self._readers[test_id] = (time.monotonic(), reader)
-                self._errors.pop(test_id, None)
-            failed_at, error = self._errors.get(test_id, (float("-inf"), None))
-            if error is not None and time.monotonic() - failed_at < FAILED_LISTING_S:
-                raise error
-            try:
-                listing = self._readers[test_id][1].back_to(border, unchanged)
-            except ApiError as error:
-                self._errors[test_id] = time.monotonic(), error
-                raise
-            self.outage.listed()
-            return listing
-
-    def sight(self, resource: str, test_id: str, due: int) -> None:
-        """So many items of a test turned out to be due, at first sight."""
-        if (resource, test_id) not in self._sighted:
-            self._sighted.add((resource, test_id))
-            self.tally.due[resource, test_id] = due
-
-    def fresh_ids(self, resource: str, test_id: str, listing: Listing, is_backlog: bool) -> frozenset[str]:
-        """Sessions that a test got since its backlog was first seen: they go first."""
-        key = (resource, test_id)
-        if not is_backlog:
-            self._first_seen.pop(key, None)
-            return frozenset()
-        ids = frozenset(session.session_id for session in listing.sessions)
-        return ids - self._first_seen.setdefault(key, ids)
 
     # -- what went well, what did not ------------------------------------------------
 
     def asked(self, resource: str, test_id: str, items: int = 1) -> None:
         """A resource asked the API, or found so many items in a listing, whatever came of it."""
-        self._in_package[resource] += 1
+        self.package.asked(resource, items)
         self.tally.asked[resource, test_id] += items
 
     def succeeded(self, resource: str, items: int = 1) -> None:
         """Something was loaded: the API works."""
         self.tally.done[resource] += items
         self.outage.over(resource)
-        self.has_rows = True
-        self.on_event()
+        self._progressed()
 
     def fail(self, line: str) -> None:
         """Something failed in this run."""
-        self.tally.failed.append(line)
-        self.has_rows = True
-        self.on_event()
+        self.tally.failed.append(in_section(line, self.settings.section))
+        self._progressed()
 
-    def warn(self, line: str) -> None:
-        """Says something once."""
-        self.tally.warnings.setdefault(line)
-
-
-def _hint(error: ApiError) -> str:
-    if isinstance(error, NotFound):
-        return f"{error} Check the id, and that the credentials' e-mail address is a member of the workspace."
-    return str(error)
+    def _progressed(self) -> None:
+        self.package.holds_rows()
+        self._watcher.progressed(self.tally, self.requests)

@@ -25,19 +25,21 @@ import dlt
 from dlt.extract import DltResource
 
 from ..config import ALL_RESOURCES
-from ..errors import ApiError, UnreadableAnswer
-from ..sync.cursor import Due
-from ..sync.inventory import compact, expand, mark_of, news, removed
+from ..errors import ApiError
+from ..sync import inventory
+from ..sync.again import Due
+from ..sync.listing import mark_of
+from ..sync.state import ResourceState
 from ..sync.studies import Test
-from ..sync.versions import resource_state
-from ..tables import rows as tables
+from ..tables import rows, schema
+from ..tables.new_fields import NewFields
 from ..times import moment
-from ..videos.store import VideoStore
-from .downloads import Asked
+from .downloads import Videos
 from .issues import ISSUES, Issues, issue_columns
-from .per_session import Absent, Walk
+from .per_session import Absent, PerSession
 from .per_test import PerTest
 from .poll import Poll
+from .reading import readable
 from .visits import FIRST_PAGE, Visit, Visits
 
 Rows = Iterator[Any]
@@ -53,27 +55,29 @@ class Resources:
 
     def __init__(self, poll: Poll) -> None:
         self.poll = poll
+        self.fields = NewFields()
 
     def as_dlt(self) -> Sequence[DltResource]:
         """All resources; those that the settings do not name are there, but not selected."""
         return [self._resource(name, getattr(self, name)) for name in ALL_RESOURCES]
 
-    def _resource(self, name: str, rows: Callable[[], Rows]) -> DltResource:
+    def _resource(self, name: str, method: Callable[[], Rows]) -> DltResource:
         def generate() -> Rows:  # dlt wants a plain generator function
-            yield from rows()
+            with self.poll.run(name):
+                yield from method()
 
         resource: DltResource = dlt.resource(
             generate,
             name=name,
             write_disposition="merge",
             selected=name in self.poll.settings.resources,
-            **tables.hints(name),
+            **schema.hints(name),
         )
         # a table variant begins with the columns of its resource, which have no place in load_issues
         resource.apply_hints(table_name=ISSUES, columns={}, nested_hints={}, create_table_variant=True)
         resource.apply_hints(
             table_name=ISSUES,
-            primary_key=tables.hints(ISSUES)["primary_key"],
+            primary_key=schema.hints(ISSUES)["primary_key"],
             columns=cast("Any", issue_columns()),
             create_table_variant=True,
         )
@@ -98,69 +102,65 @@ class Resources:
         """A test's row; None when it is as it was. What its workspace once said of it is kept."""
         state = visits.state(test)
         if test.study:
-            state["study"] = [test.workspace_id, {key: test.study.get(key) for key in STUDY if key in test.study}]
-        workspace_id, study = state.get("study", [None, {}])
-        row = tables.test_row(
+            state.study = [test.workspace_id, {key: test.study.get(key) for key in STUDY if key in test.study}]
+        workspace_id, study = state.study or [None, {}]
+        row = rows.test_row(
             test.test_id,
             test.study or study,
             workspace_id=workspace_id,
             session_count=visit.listing.total if visit else None,
             last_finish_time=moment(visit.listing.newest) if visit else None,
+            fields=self.fields,
         )
         if visit:
             visit.cursor.rest(visit.listing.newest, self.poll.now(), visits.quiet_after)
-        mark = mark_of(row)
-        if state.get("row") == mark:
+        mark = inventory.row_mark(row)
+        if state.test_mark == mark:
             return None
-        state["row"] = mark
+        state.test_mark = mark
         return row
 
     def sessions(self) -> Rows:
         """A row per session that is new, changed, gone, or back."""
         visits = Visits(self.poll, "sessions", self._state("sessions"))
         for visit in visits.each():
-            rows = list(self._session_rows(visits, visit)) if visit else []
+            found = list(self._session_rows(visits, visit)) if visit else []
             yield from self._told(visits.issues)
-            if visit and rows:
-                self.poll.asked("sessions", visit.test.test_id, len(rows))
-                self.poll.succeeded("sessions", len(rows))
-            yield rows or None
+            if visit and found:
+                self.poll.asked("sessions", visit.test.test_id, len(found))
+                self.poll.succeeded("sessions", len(found))
+            yield found or None
         visits.finish()
 
     def _session_rows(self, visits: Visits, visit: Visit) -> Rows:
-        """The rows of one test; the state keeps a compact row of each session inside the overlap."""
-        cursor, listing, now = visit.cursor, visit.listing, self.poll.now()
+        """The rows of one test."""
         if self.poll.wishes.session_ids:
             yield from self._wanted_rows(visit)
             return
-        known: dict[str, list[Any]] = cursor.state.setdefault("rows", {})
-        gone: dict[str, int] = cursor.state.setdefault("gone", {})
-        test_id = visit.test.test_id
-        due = {d.session_id for d in cursor.due(now, self.poll.wishes.since)}
-        self.poll.sight("sessions", test_id, len(due))
-        for session in listing.sessions:
-            row, before = compact(session.summary), known.get(session.session_id)
-            back = gone.pop(session.session_id, None) is not None
-            if session.session_id in due or back or before not in (None, row):
-                known[session.session_id] = row
-                cursor.settled[session.session_id] = session.time
-                yield tables.session_row(test_id, session.summary)
-        for session_id in removed(known, listing, cursor.border):
-            if session_id not in gone:
-                gone[session_id] = now
-                yield tables.session_row(test_id, expand(session_id, known[session_id]), removed_at=moment(now))
-        cursor.finish(listing, now, visits.quiet_after)
-        for session_id in known.keys() - cursor.settled.keys() if listing.complete else ():
-            del known[session_id]
-            gone.pop(session_id, None)
+        test_id, now = visit.test.test_id, self.poll.now()
+        most = self.poll.package.room_for_listed
+        changes, new = inventory.changes(visit.cursor, visit.listing, now, self.poll.wishes.since, most)
+        self.poll.tally.sight("sessions", test_id, new)
+        for change in changes:
+            removed_at = moment(change.removed_at)
+            if change.summary is not None:
+                yield rows.session_row(test_id, change.summary, removed_at, self.fields, mark_of(change.summary))
+            elif row := self.poll.known.row("sessions", change.session_id):
+                yield {**row, "removed_at": removed_at}
+        if len(changes) == most:
+            visits.cut()
+            return
+        visit.cursor.finish(visit.listing, now, visits.quiet_after)
+        if visit.listing.complete:
+            inventory.forget_settled(visit.state)
 
     def _wanted_rows(self, visit: Visit) -> Rows:
         """Rows of sessions that were asked for by name."""
         for session in visit.listing.sessions:
             key = "sessions", session.session_id
-            if session.session_id in self.poll.wishes.session_ids and key not in self.poll.served:
-                self.poll.served.add(key)
-                yield tables.session_row(visit.test.test_id, session.summary)
+            if session.session_id in self.poll.wishes.session_ids and key not in self.poll.tally.served:
+                self.poll.tally.served.add(key)
+                yield rows.session_row(visit.test.test_id, session.summary, None, self.fields, session.mark)
 
     # -- one request per session ------------------------------------------------------
 
@@ -168,9 +168,11 @@ class Resources:
         """A row per session, with demographics, task groups and tasks as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            payload = self.poll.api.session_details(due.session_id)
-            row = tables.detail_row(visit.test.test_id, visit.summary(due), payload, _now())
-            self.poll.tally.unread.update(tables.unread_answers(row))
+            payload, summary = self.poll.api.session_details(due.session_id), visit.summary(due)
+            test_id, mark = visit.test.test_id, mark_of(summary)
+            with readable(f"the details of session {due.session_id}"):
+                row, unread = rows.detail_row(test_id, summary, payload, _now(), self.fields, mark)
+            self.poll.tally.unread.update(unread)
             return row
 
         yield from self._each("session_details", fetch)
@@ -179,15 +181,13 @@ class Resources:
         """A row per session that has a transcript, with its cues as children."""
 
         def fetch(visit: Visit, due: Due) -> Row:
-            vtt = self.poll.api.transcript(due.session_id)
-            chunk_chars = self.poll.settings.transcript_chunk_chars
-            try:
-                return tables.transcript_row(visit.test.test_id, due.session_id, vtt, _now(), chunk_chars)
-            except ValueError as error:
-                raise UnreadableAnswer(
-                    f"The transcript of session {due.session_id} is no WebVTT ({error}). It is asked for again later.",
-                    200,
-                ) from None
+            vtt, chunk_chars = self.poll.api.transcript(due.session_id), self.poll.settings.transcript_chunk_chars
+            test_id, finished = visit.test.test_id, visit.finish_time(due)
+            with readable(f"the transcript of session {due.session_id}"):
+                row = rows.transcript_row(test_id, due.session_id, vtt, _now(), chunk_chars, finished)
+            if row["dropped_cues"]:
+                self.poll.tally.dropped_cues[due.session_id] = row["dropped_cues"]
+            return row
 
         yield from self._each("transcripts", fetch, absent="waiting")
 
@@ -195,48 +195,43 @@ class Resources:
         """A row per clip; metadata only, since asking for a clip's file starts a render job."""
 
         def fetch(visit: Visit, due: Due) -> list[Row]:
-            return tables.clip_rows(visit.test.test_id, due.session_id, self.poll.api.clips(due.session_id))
+            payload, finished = self.poll.api.clips(due.session_id), visit.finish_time(due)
+            with readable(f"the clips of session {due.session_id}"):
+                return rows.clip_rows(visit.test.test_id, due.session_id, payload, self.fields, finished)
 
         yield from self._each("clips", fetch, absent="none")
 
     def _each(self, name: str, fetch: Fetch, absent: Absent = "failed") -> Rows:
         """Asks for every due session, and yields what comes; what fails is noted, and the rest goes on."""
-        walk = Walk(self.poll, name, self._state(name), absent)
+        walk = PerSession(self.poll, name, self._state(name), absent)
         for turn in walk.due():
             yield from self._told(walk.visits.issues)
             yield self._answer(walk, fetch, *turn) if turn else None
+        walk.finish()
         yield from self._told(walk.visits.issues)
 
-    def _answer(self, walk: Walk, fetch: Fetch, visit: Visit, due: Due) -> Row | list[Row] | None:
+    def _answer(self, walk: PerSession, fetch: Fetch, visit: Visit, due: Due) -> Row | list[Row] | None:
         """What the API says about a session; None when it says nothing."""
-        rows = None
+        found = None
         with self.poll.guard():
             try:
-                rows = fetch(visit, due)
+                found = fetch(visit, due)
             except ApiError as error:
                 walk.failed(visit, due, error)
             else:
                 walk.done(visit, due)
-        return rows or None
+        return found or None
 
     def session_videos(self) -> Rows:
         """A row per video, once it is stored completely; several are downloaded at a time."""
-        walk = Walk(self.poll, "session_videos", self._state("session_videos"), "waiting")
-        settings, asked = self.poll.settings, Asked(walk, self.poll)
-        store = VideoStore(
-            settings.video_bucket_url or "", settings.video_concurrency, stop=lambda: self.poll.stop.asked
-        )
-        results = store.download_all(asked.jobs())
-        while self.poll.error is None:
-            result = None
-            with self.poll.guard():
-                try:
-                    result = next(results)
-                except StopIteration:
-                    break
+        walk = PerSession(self.poll, "session_videos", self._state("session_videos"), "waiting")
+        try:
+            for row in Videos(walk, self.poll).rows():
+                yield row
+                yield from self._told(walk.visits.issues)
             yield from self._told(walk.visits.issues)
-            yield asked.settle(*result) if result else None
-        yield from self._told(walk.visits.issues)
+        finally:
+            self.poll.leave_downloads()
 
     # -- one request per test -----------------------------------------------------------
 
@@ -244,9 +239,11 @@ class Resources:
         """A row per task group of an interaction test, when its score has changed."""
 
         def fetch(visit: Visit) -> list[Row]:
-            payload, now = self.poll.api.qx_scores(visit.test.test_id), self.poll.now()
-            rows = tables.qx_score_rows(visit.test.test_id, payload, cast("datetime", moment(now)))
-            return list(news(rows, visit.cursor.state.setdefault("marks", {}), now, self.poll.wishes.full))
+            test_id, now = visit.test.test_id, self.poll.now()
+            payload = self.poll.api.qx_scores(test_id)
+            with readable(f"the QXscores of test {test_id}"):
+                scores = rows.qx_score_rows(test_id, payload, cast("datetime", moment(now)), self.fields)
+            return list(inventory.new_scores(scores, visit.state.score_marks, now, self.poll.wishes.full))
 
         yield from self._per_test("qx_scores", fetch)
 
@@ -255,7 +252,9 @@ class Resources:
 
         def fetch(visit: Visit) -> list[Row]:
             test_id = visit.test.test_id
-            return tables.highlight_reel_rows(test_id, self.poll.api.highlight_reels(test_id))
+            payload = self.poll.api.highlight_reels(test_id)
+            with readable(f"the highlight reels of test {test_id}"):
+                return rows.highlight_reel_rows(test_id, payload, self.fields)
 
         yield from self._per_test("highlight_reels", fetch)
 
@@ -264,27 +263,30 @@ class Resources:
         asks = PerTest(self.poll, name, self._state(name))
         for visit in asks.due():
             yield from self._told(asks.visits.issues)
-            rows: list[Row] = []
+            found: list[Row] = []
             if visit is not None:
                 with self.poll.guard():
                     try:
-                        rows = fetch(visit)
+                        found = fetch(visit)
                     except ApiError as error:
                         asks.failed(visit, error)
                     else:
-                        asks.done(visit, len(rows))
-            yield rows or None
+                        asks.done(visit, len(found))
+            yield found or None
         yield from self._told(asks.visits.issues)
 
     # -- common to all ----------------------------------------------------------------------
 
-    def _state(self, name: str) -> dict[str, Any]:
-        self.poll.join(name)
-        return resource_state(name)
+    def _state(self, name: str) -> ResourceState:
+        for known, table in dlt.current.source_schema().tables.items():
+            if known in schema.TABLES:
+                kinds = {column: hint.get("data_type") for column, hint in table["columns"].items()}
+                self.fields.know(known, kinds)
+        return ResourceState(dlt.current.resource_state(name))
 
     def _told(self, issues: Issues) -> Rows:
         for issue in issues.take():
-            self.poll.has_rows = True
+            self.poll.package.holds_rows()
             yield dlt.mark.with_table_name(issue, ISSUES)
 
 

@@ -1,31 +1,32 @@
 """
 Which tests a resource looks at, and how far back it lists them.
 
-What is common to all resources: those that live on the listings alone, those that ask once per session (`walk`) and
-those that ask once per test (`per_test`).
+What is common to all resources: those that live on the listings alone, those that ask once per session
+(`per_session`) and those that ask once per test (`per_test`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from ..errors import ApiError, NotFound
-from ..sync.cursor import DAY, LAST_TEST_RETRY, Cursor, Due, Retry, retry_after
-from ..sync.listing import Listed, Listing
+from ..sync import kinds
+from ..sync.again import DAY, LAST_TEST_RETRY, NEVER, Due, retry_after
+from ..sync.cursor import Cursor
+from ..sync.listing import PAGE, Listed, Listing
+from ..sync.state import ResourceState, TestState
 from ..sync.studies import Test, may_have
+from ..times import parse_time
 from .issues import Issues
 from .poll import Poll
 
 FIRST_PAGE = 2**62
-FOREVER = 2**62
-KEPT = ("again", "failing", "asking", "said", "marks", "rows", "gone", "study")
-"""
-What of a test's state outlives `full`: open issues, which it resolves, the scores that it has told already, the
-sessions that may be gone, and what its workspace said of it.
-"""
+FOLLOW = {"session_details"}
+"""Resources that ask again for a session whose row in the listing changes: they copy its times."""
 
 
 @dataclass
@@ -37,12 +38,21 @@ class Visit:
     listing: Listing
     probes: bool
 
+    @property
+    def state(self) -> TestState:
+        """What the resource keeps of the test."""
+        return self.cursor.state
+
     def summary(self, due: Due) -> dict[str, Any]:
         """How the session was listed; what is known of it when it is not listed any more."""
         if due.session_id in self._by_id:
             return dict(self._by_id[due.session_id].summary)
-        retry = self.cursor.again.get(due.session_id)
+        retry = self.state.again.get(due.session_id)
         return {**(retry["summary"] if retry else {}), "sessionId": due.session_id}
+
+    def finish_time(self, due: Due) -> datetime | None:
+        """When the session finished, as it is listed."""
+        return parse_time(self.summary(due).get("finishTime"))
 
     @cached_property
     def _by_id(self) -> dict[str, Listed]:
@@ -56,15 +66,15 @@ class Visits:
     Args:
         poll: shared with the other resources.
         resource: its name.
-        state: what dlt keeps for it, see `cursor`.
+        state: what is kept of it.
 
     """
 
-    def __init__(self, poll: Poll, resource: str, state: dict[str, Any]) -> None:
+    def __init__(self, poll: Poll, resource: str, state: ResourceState) -> None:
         self.poll = poll
         self.resource = resource
         self.issues = Issues(resource, state)
-        self._state: dict[str, dict[str, Any]] = state["tests"]
+        self._state = state
         self._cut = False
 
     # -- which tests ------------------------------------------------------------------
@@ -86,7 +96,7 @@ class Visits:
         with self.poll.guard():
             tests = self.poll.tests()
         self.forget(tests)
-        found, wanted = self.poll.found, self.poll.wishes.session_ids
+        found, wanted = self.poll.tally.found, self.poll.wishes.session_ids
         for test in tests:
             if self.must_end():
                 return
@@ -95,7 +105,7 @@ class Visits:
 
     def must_end(self) -> bool:
         """Whether to begin nothing more in this load package."""
-        if self.poll.ends or self.poll.is_full(self.resource):
+        if self.poll.ends or self.poll.package.is_full(self.resource):
             self.cut()
             return True
         return False
@@ -107,7 +117,7 @@ class Visits:
     def finish(self) -> None:
         """The resource has come to its end; if nothing cut it short, this poll is over for it."""
         if not self._cut and not self.poll.ends:
-            self.poll.finished.add(self.resource)
+            self.poll.package.finished.add(self.resource)
 
     def forget(self, tests: Iterable[Test]) -> None:
         """
@@ -115,21 +125,15 @@ class Visits:
 
         All tests at once, so that whatever ends the run early, later runs go on with the rest.
         """
-        if not self.poll.wishes.full or self.resource in self.poll.forgotten:
+        if not self.poll.wishes.full or self.resource in self.poll.tally.forgotten:
             return
-        self.poll.forgotten.add(self.resource)
-        now = self.poll.now()
+        self.poll.tally.forgotten.add(self.resource)
         for test in tests:
-            kept = {key: value for key, value in self.state(test).items() if key in KEPT}
-            for retry in (*kept.get("again", {}).values(), kept.get("failing"), kept.get("asking")):
-                if retry:
-                    retry["at"] = now
-            self.state(test).clear()
-            self.state(test).update(kept)
+            self.state(test).forget(self.poll.now())
 
-    def state(self, test: Test) -> dict[str, Any]:
-        """What dlt keeps of the resource in a test."""
-        return self._state.setdefault(test.test_id, {})
+    def state(self, test: Test) -> TestState:
+        """What the resource keeps of a test."""
+        return self._state.of(test.test_id)
 
     def cursor(self, test: Test) -> Cursor:
         """Where the resource stands in a test."""
@@ -137,7 +141,19 @@ class Visits:
         floor = None if start is None else round(start.timestamp() * 1000)
         if floor is not None and wishes.since is not None:
             floor = min(floor, wishes.since)
-        return Cursor(self.state(test), int(DAY * self.poll.settings.overlap_days), floor)
+        state, overlap = self.state(test), int(DAY * self.poll.settings.overlap_days)
+        shown = self.poll.known.of(self.resource, test.test_id, state, lambda: self._windows(overlap, floor))
+        return Cursor(state, overlap, floor, shown, follows=self.resource in FOLLOW)
+
+    def _windows(self, overlap: int, floor: int | None) -> dict[str, int]:
+        """From when on (ms) each test's sessions are of interest: what finished before is settled by its time."""
+        windows = {}
+        for test_id, state in self._state.tests().items():
+            cursor = Cursor(state, overlap, floor)
+            if state.spans and not cursor.rests(self.poll.now()):
+                is_read_whole = self.resource == "sessions" and (state.settled_total or PAGE) < PAGE
+                windows[test_id] = 0 if is_read_whole else cursor.border or 0
+        return windows
 
     @property
     def quiet_after(self) -> int | None:
@@ -150,36 +166,38 @@ class Visits:
     def visit(self, test: Test, border: int | None = None) -> Visit | None:
         """A test to look at, if there is anything to ask it now."""
         has, poll = may_have(self.resource, test), self.poll
-        if has is False or test.test_id in poll.unlisted:
+        if has is False or test.test_id in poll.tally.unlisted:
             return None
         cursor, now = self.cursor(test), poll.now()
         if has:
-            for guess in ("barren", "misses", "missed"):  # made before the product type was known
-                cursor.state.pop(guess, None)
+            cursor.state.take_kind_as_known()
         if not poll.wishes.session_ids and self.rests(test):
             return None
         listing = None
         with poll.guard():
-            listing = self._list(test, cursor, FIRST_PAGE if has is None and cursor.is_probed else border)
+            listing = self._list(test, cursor, FIRST_PAGE if has is None and kinds.are_out(cursor.state) else border)
         if listing is None:
             return None
         cursor.look(listing, now)
         return Visit(test, cursor, listing, probes=has is None)
 
+    def revisit(self, visit: Visit) -> Visit:
+        """A visit of an earlier load package, with the state of this one: dlt gives each package its own copy."""
+        cursor = self.cursor(visit.test)
+        cursor.look(visit.listing, self.poll.now())
+        return replace(visit, cursor=cursor)
+
     def rests(self, test: Test) -> bool:
         """Whether a test is not listed now: it has been quiet for long, or could not be listed a short while ago."""
-        cursor, now = self.cursor(test), self.poll.now()
-        if test.test_id in self.poll.unlisted:
+        cursor, now, tally = self.cursor(test), self.poll.now(), self.poll.tally
+        if test.test_id in tally.unlisted:
             return True
         if cursor.rests(now):
-            self.poll.tally.resting.add(test.test_id)
-            return not self.poll.is_listed(test.test_id)
-        failing: Retry | None = cursor.state.get("failing")
-        if failing and now < failing["at"]:
-            self.poll.unlisted.add(test.test_id)
-            if test.test_id not in self.poll.unlisted_before:
-                self.poll.unlisted_before.add(test.test_id)
-                self.poll.tally.waiting["tests"] += 1
+            tally.resting.add(test.test_id)
+            return not self.poll.listings.has(test.test_id)
+        retry = cursor.state.listing_retry
+        if retry and now < retry["at"]:
+            tally.pass_over(test.test_id)
             return True
         return False
 
@@ -191,6 +209,10 @@ class Visits:
                 return wanted <= {session.session_id for session in listing.sessions}
             return cursor.is_unchanged(listing, now)
 
+        def lacks(listing: Listing) -> bool:
+            return is_deep and cursor.lacks(listing) > 0
+
+        is_deep = not wanted and border is None and self.poll.wishes.since is None
         if wanted:
             border = None
         elif border is None:
@@ -198,22 +220,40 @@ class Visits:
             if self.poll.wishes.since is not None:
                 border = max(border or 0, self.poll.wishes.since)
         try:
-            listing = self.poll.listing(test.test_id, border, is_enough)
+            listing = self.poll.listings.read(test.test_id, border, is_enough, lacks)
         except ApiError as error:
-            self._failed(test, cursor, error)
+            self._failed(test, cursor.state, error)
             return None
+        self.poll.outage.listed()
         for session in listing.sessions if wanted else ():
             if session.session_id in wanted:
-                self.poll.found[session.session_id] = test.test_id
-        self._listed(test, cursor, listing)
+                self.poll.tally.found[session.session_id] = test.test_id
+        self._listed(test, cursor.state, listing)
+        if is_deep and (missing := cursor.lacks(listing)):
+            self._adopt_strays(test, cursor, listing, missing)
         return listing
 
-    def _failed(self, test: Test, cursor: Cursor, error: ApiError) -> None:
+    def _adopt_strays(self, test: Test, cursor: Cursor, listing: Listing, missing: int) -> None:
+        """The count says that sessions are missing: looks for them where all is settled by its time."""
+        known = self.poll.known.everything(self.resource, test.test_id)
+        strays = [] if known is None or cursor.state.barren_total else cursor.strays(listing, known)
+        for session in strays:
+            cursor.adopt(session, self.poll.now())
+        if len(strays) < missing and self.resource == "sessions":
+            self._fail_once(
+                f"Test {test.test_id}: the API counts {missing - len(strays)} sessions more than it lists or than can"
+                " be told from those that are loaded. Run --full to fetch all that it lists."
+            )
+
+    def _fail_once(self, line: str) -> None:
+        if line not in self.poll.tally.failed:
+            self.poll.fail(line)
+
+    def _failed(self, test: Test, state: TestState, error: ApiError) -> None:
         """A test that fails alone is tried again later; the others go on."""
         now = self.poll.now()
-        retry = retry_after(cursor.state.get("failing"), now, now, "failed", FOREVER, LAST_TEST_RETRY)
-        cursor.state["failing"] = retry
-        self.poll.unlisted.add(test.test_id)
+        state.listing_retry = retry = retry_after(state.listing_retry, now, now, "failed", NEVER, LAST_TEST_RETRY)
+        self.poll.tally.unlisted.add(test.test_id)
         message = str(error)
         if isinstance(error, NotFound):
             message = (
@@ -225,14 +265,18 @@ class Visits:
         self.poll.fail(message)
         self.poll.outage.unlisted(error)
 
-    def _listed(self, test: Test, cursor: Cursor, listing: Listing) -> None:
-        now, failing = self.poll.now(), cursor.state.pop("failing", None)
-        if failing and not listing.problem:
-            self.issues.tell(now, test.test_id, None, "resolved", "The test can be listed again.", retry=failing)
-        if listing.problem:
-            self.poll.warn(f"Test {test.test_id}: {listing.problem}.")
-        if listing.ended and listing.problem != cursor.state.pop("said", None):
-            status = "resolved" if listing.problem is None else "failed" if listing.gaps else "given_up"
-            self.issues.tell(now, test.test_id, None, status, listing.problem or "The listing is complete again.")
-        if listing.problem:
-            cursor.state["said"] = listing.problem
+    def _listed(self, test: Test, state: TestState, listing: Listing) -> None:
+        """Tells what does not fit in a listing, and when it fits again."""
+        now, problem = self.poll.now(), listing.problem
+        if state.listing_retry and not problem:
+            text = "The test can be listed again."
+            self.issues.tell(now, test.test_id, None, "resolved", text, retry=state.listing_retry)
+        state.listing_retry = None
+        if problem and listing.at_ceiling:
+            self.poll.tally.warn(f"Test {test.test_id}: {problem}.")
+        elif problem:
+            self._fail_once(f"Test {test.test_id}: {problem}.")
+        if listing.ended and problem != state.listing_problem:
+            status = "resolved" if problem is None else "failed" if listing.gaps else "given_up"
+            self.issues.tell(now, test.test_id, None, status, problem or "The listing is complete again.")
+            state.listing_problem = problem

@@ -50,6 +50,10 @@ class Faults:
         truncated: ids whose answers end before their Content-Length.
         cut: ids whose answers hold half of the body with a matching Content-Length.
         html: ids whose answers are an HTML page with status 200.
+        trickle: ids, and endpoints, whose answers come a byte every `pace` seconds.
+        pace: see `trickle`.
+        silent: ids, and endpoints, that are never answered; the connection stays open.
+        echo: every answer repeats the secrets that it was asked with, and signed URLs, in each of its objects.
         html_errors: every refusal is an HTML page, as from a gateway.
         garbled_transcripts: sessions whose transcript is text, but no WebVTT.
         ignore_offset: every page of a listing is page one, and says so.
@@ -63,6 +67,7 @@ class Faults:
         media_expired: signed URLs have expired when they are handed out.
         media_cut: so many downloads break off at half.
         media_down: so many downloads are answered with 503.
+        media_rate: sessions whose videos trickle, at so many bytes a second; those under way hurry once it is cleared.
         repeat_workspace_page: a workspace's page is page one whatever cursor is sent.
         on_request: called before each request is answered, in the server's thread.
 
@@ -73,6 +78,10 @@ class Faults:
     truncated: set[str] = field(default_factory=set)
     cut: set[str] = field(default_factory=set)
     html: set[str] = field(default_factory=set)
+    trickle: set[str] = field(default_factory=set)
+    pace: float = 1.0
+    silent: set[str] = field(default_factory=set)
+    echo: bool = False
     html_errors: bool = False
     garbled_transcripts: set[str] = field(default_factory=set)
     ignore_offset: bool = False
@@ -86,6 +95,7 @@ class Faults:
     media_expired: bool = False
     media_cut: float = 0
     media_down: float = 0
+    media_rate: dict[str, float] = field(default_factory=dict)
     repeat_workspace_page: bool = False
     on_request: Callable[[Request], object] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)

@@ -12,7 +12,7 @@ from . import legacy, media, token_endpoint
 from .faults import Faults, Request
 from .limits import Grant, RateLimit, Tokens
 from .media import Media
-from .replies import Refused, Reply, legacy_refusal, page, refusal
+from .replies import Refused, Reply, echoing, legacy_refusal, page, refusal
 from .results import Endpoint
 from .state import Settings
 from .token_endpoint import TokenEndpoint
@@ -66,8 +66,20 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - a mistake in here must fail the test, not hang its client
             self.failures.append(error)
             reply = refusal(500, "The sample API itself failed")
-        request.status = 0 if reply.dropped else reply.status
+        if self.faults.echo and request.endpoint != "media":
+            reply = echoing(reply, self._secrets(headers, body))
+        named = {request.endpoint, *ids, request.query.get("testId", "")}
+        reply.pace = self.faults.pace if named & self.faults.trickle else 0.0
+        reply.silent = not named.isdisjoint(self.faults.silent)
+        request.status = 0 if reply.dropped or reply.silent else reply.status
         return reply
+
+    def _secrets(self, headers: Headers, body: bytes) -> str:
+        """What a request was sent with, and URLs that are secrets."""
+        sent = headers.get("Authorization") or headers.get("token") or body.decode()
+        secret = dict(parse_qsl(sent)).get("client_secret") or sent.rpartition(" ")[2]
+        storage = f"{self.media.sign('echo.mp4', 3600)[0]} https://cdn.example/echo.mp4?Expires=1&Signature={secret}"
+        return f"sent {sent} with {secret}; see https://x.example/?token={secret} {storage}&Key-Pair-Id=K0ECHO"
 
     def _reply(self, request: Request, ids: tuple[str, ...], target: str, headers: Headers, body: bytes) -> Reply:
         if self.faults.on_request is not None:

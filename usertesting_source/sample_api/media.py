@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -17,6 +18,7 @@ from .wire import Headers
 
 PREFIX = "/media/"
 BLOCK = 65_536
+DROP = 1_024
 _STAMP = "%Y%m%dT%H%M%SZ"
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
@@ -65,7 +67,7 @@ class Media:
             raise Refused(_xml(503, "SlowDown", "Please reduce your request rate."))
         reply = self._bytes(key, headers.get("Range"))
         if self.faults.use("media_cut"):
-            reply.body = self.content(key, 0, (reply.length or 0) // 2)
+            reply.body = self._served(key, 0, (reply.length or 0) // 2)
         return reply
 
     def content(self, key: str, start: int, end: int) -> Iterator[bytes]:
@@ -82,6 +84,15 @@ class Media:
         for part in self.content(key, 0, self.settings.video_bytes if size is None else size):
             digest.update(part)
         return digest.hexdigest()
+
+    def _served(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        """`content`, in drops while `media_rate` says so."""
+        item = key.split("/")[1]
+        for part in self.content(key, start, end):
+            for place in range(0, len(part), DROP):
+                if rate := self.faults.media_rate.get(item):
+                    time.sleep(DROP / rate)
+                yield part[place : place + DROP]
 
     def _check(self, query: Mapping[str, str], key: str, headers: Headers) -> None:
         if headers.get("Authorization"):
@@ -100,12 +111,12 @@ class Media:
         headers = {"ETag": f'"{etag}-1"', "Accept-Ranges": "bytes"}
         part = _RANGE.fullmatch(wanted or "")
         if part is None:
-            return Reply(200, self.content(key, 0, size), "video/mp4", headers, size)
+            return Reply(200, self._served(key, 0, size), "video/mp4", headers, size)
         start, last = int(part[1]), min(int(part[2] or size - 1), size - 1)
         if start >= size or last < start:
             raise Refused(_xml(416, "InvalidRange", "The requested range is not satisfiable"))
         headers["Content-Range"] = f"bytes {start}-{last}/{size}"
-        return Reply(206, self.content(key, start, last + 1), "video/mp4", headers, last + 1 - start)
+        return Reply(206, self._served(key, start, last + 1), "video/mp4", headers, last + 1 - start)
 
     def _block(self, key: str, number: int) -> bytes:
         """Blocks of a video differ in their first bytes only: enough to notice one that is missing."""
@@ -113,10 +124,11 @@ class Media:
         return head + self._filling(key)
 
     def _filling(self, key: str) -> bytes:
-        if key not in self.blocks:
-            self.blocks.clear()
-            self.blocks[key] = hashlib.shake_128(f"{self.seed}/{key}".encode()).digest(BLOCK - 12)
-        return self.blocks[key]
+        filling = self.blocks.get(key)
+        if filling is None:
+            filling = hashlib.shake_128(f"{self.seed}/{key}".encode()).digest(BLOCK - 12)
+            self.blocks = {key: filling}  # several threads serve
+        return filling
 
     def _signature(self, key: str, stamp: str, lifetime: str) -> str:
         return hmac.new(self.secret, f"{key}\n{stamp}\n{lifetime}".encode(), hashlib.sha256).hexdigest()

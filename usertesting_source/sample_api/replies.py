@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,8 @@ class Reply:
         body: the bytes, or parts of them that are made while they are sent.
         length: the Content-Length; needed when `body` comes in parts, otherwise only to lie.
         dropped: the connection is closed instead of answering.
+        silent: nothing is answered, and the connection stays open until the client closes it.
+        pace: seconds that are waited after each byte of the body.
 
     """
 
@@ -33,6 +36,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
     dropped: bool = False
+    silent: bool = False
+    pace: float = 0.0
 
 
 class Refused(Exception):
@@ -66,3 +71,24 @@ def page(status: int) -> Reply:
     phrase = HTTPStatus(status).phrase
     html = f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{phrase}</h1></body></html>"
     return Reply(status, html.encode(), "text/html")
+
+
+def echoing(reply: Reply, text: str) -> Reply:
+    """The reply with `text` in each of its objects, as the message of a refusal, or as the last cue of a transcript."""
+    if not isinstance(reply.body, bytes) or reply.length is not None:
+        return reply
+    if "json" in reply.content_type:
+        with suppress(ValueError):  # half a body stays half a body
+            reply.body = json.dumps(_with(json.loads(reply.body), text, reply.status >= 400)).encode()
+    elif "vtt" in reply.content_type:
+        reply.body += f"\n\n02:00:00.000 --> 02:00:01.000\n{text}\n".encode()
+    return reply
+
+
+def _with(value: Any, text: str, refused: bool) -> Any:
+    if isinstance(value, list):
+        return [_with(item, text, refused) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _with(item, text, refused) for key, item in value.items()}
+    return {**inner, **dict.fromkeys(("message", "errorMessage", "error_description") if refused else ("echo",), text)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
@@ -76,6 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             hang_up(self.connection)
             return
+        if reply.silent:
+            self.close_connection = True
+            self.connection.recv(1)  # until the client hangs up
+            return
         self._send(reply)
 
     do_POST = do_GET  # noqa: N815 - http.server finds its methods by these names
@@ -93,10 +98,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
         sent = 0
-        for part in parts:
+        for part in self._slowly(parts, reply.pace) if reply.pace else parts:
             self.wfile.write(part)
             sent += len(part)
         self.close_connection = self.close_connection or sent != length
+
+    def _slowly(self, parts: Iterable[bytes], pace: float) -> Iterator[bytes]:
+        for part in parts:
+            for byte in part:
+                yield bytes([byte])
+                self.wfile.flush()
+                time.sleep(pace)
 
 
 def hang_up(connection: socket.socket) -> None:

@@ -8,8 +8,11 @@ that nothing was skipped. Nothing here knows HTTP: pages come from a function.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..times import parse_time
@@ -28,13 +31,18 @@ class Listed:
     time: int
     summary: Mapping[str, Any]
 
+    @cached_property
+    def mark(self) -> str:
+        """See `mark_of`."""
+        return mark_of(self.summary)
+
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of the list endpoint; `offset` is the one that the API says it answered, if it does."""
+    """One answer of the list endpoint; `total` and `offset` as the API says them, if it does."""
 
     rows: Sequence[object]
-    total: int
+    total: int | None
     offset: int | None = None
 
 
@@ -45,10 +53,11 @@ class Listing:
 
     Attributes:
         sessions: newest first, each once.
-        total: how many there are, says the API with its first page.
+        total: how many there are, says the API with its first page; where it does not, how many were listed.
         back_to: everything that finished since (ms) was read; None: everything there is.
         complete: the pages fit together and the API's own count, as far as they were read.
         gaps: sessions may be missing in the middle, so nothing behind them may be taken as known.
+        at_ceiling: all that the API lets be listed was, and there is more.
         ended: the last page was read, or none can be reached behind it.
         problem: what does not fit, for the user to read; None when all is well.
 
@@ -61,6 +70,7 @@ class Listing:
     ended: bool
     problem: str | None = None
     gaps: bool = False
+    at_ceiling: bool = False
 
     @property
     def newest(self) -> int | None:
@@ -78,6 +88,14 @@ def milliseconds(value: object) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
 
 
+def mark_of(summary: Mapping[str, Any]) -> str:
+    """A short text that changes with a session's row in the listing, but not with the way its times are written."""
+    row = {key: value for key, value in summary.items() if value is not None}
+    for key in ("startTime", "finishTime"):
+        row[key] = milliseconds(summary.get(key)) or summary.get(key)
+    return hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
 @dataclass
 class _Pass:
     """One walk through the pages, from the first on."""
@@ -92,6 +110,7 @@ class _Pass:
     ended: bool = False
     problem: str | None = None
     gaps: bool = False
+    at_ceiling: bool = False
 
 
 class ListingReader:
@@ -114,17 +133,26 @@ class ListingReader:
         self._rereads = 0
         self._listing: Listing | None = None
 
-    def back_to(self, border: int | None, unchanged: Callable[[Listing], bool] = lambda _: False) -> Listing:
+    def back_to(
+        self,
+        border: int | None,
+        unchanged: Callable[[Listing], bool] = lambda _: False,
+        lacks: Callable[[Listing], bool] = lambda _: False,
+    ) -> Listing:
         """
         The listing, read back to sessions that finished before `border` (ms; None: to the end).
 
-        `unchanged` is asked once the first page is known: if it sees nothing new there, no more is read.
+        Args:
+            border: in ms.
+            unchanged: is asked once the first page is known: if it sees nothing new there, no more is read.
+            lacks: is asked at the border, and behind it after each page: more is read while something is missing.
+
         """
         while not self._pass.seen and not self._pass.ended:
             self._read_page()
         if not self._is_far_enough(border) and unchanged(self._made()):
             return self._made()
-        while not self._is_far_enough(border):
+        while not self._pass.ended and (not self._is_far_enough(border) or lacks(self._made())):
             self._read_page()
         return self._made()
 
@@ -141,12 +169,13 @@ class ListingReader:
         sessions = {**self._earlier, **walk.seen} if walk.problem else walk.seen
         return Listing(
             sessions=tuple(sorted(sessions.values(), key=lambda session: session.time, reverse=True)),
-            total=walk.total or 0,
+            total=walk.total if walk.total is not None else len(sessions),
             back_to=None if walk.ended else int(min(walk.oldest_page, NO_TIME)) + 1,
             complete=walk.problem is None,
             ended=walk.ended,
-            problem=walk.problem and f"{walk.problem}: {len(sessions):,} of {walk.total:,} sessions listed",
+            problem=walk.problem and f"{walk.problem}: {len(sessions):,} of {walk.total or 0:,} sessions listed",
             gaps=walk.gaps,
+            at_ceiling=walk.at_ceiling,
         )
 
     def _read_page(self) -> None:
@@ -181,6 +210,7 @@ class ListingReader:
         elif not is_full and read == page.total:
             self._end(self._count_problem(page) if walk.nameless else None)
         elif walk.offset >= LAST_OFFSET:
+            walk.at_ceiling = True
             self._end(self._ceiling_problem(read, page.total))
         else:
             self._go_on(rows)
@@ -195,9 +225,10 @@ class ListingReader:
         """An empty page is the end, unless the count says otherwise: then ask once more, and look behind it once."""
         walk = self._pass
         walk.empty += 1
-        if walk.offset >= page.total and walk.shared_id is not None:
+        is_behind = page.total is None or walk.offset >= page.total
+        if is_behind and walk.shared_id is not None:
             self._reread()
-        elif walk.offset >= page.total or (walk.empty > 1 and walk.shared_id is None):
+        elif is_behind or (walk.empty > 1 and walk.shared_id is None):
             self._end(self._count_problem(page))
         elif walk.empty > 1:
             self._skip(page)
@@ -205,7 +236,7 @@ class ListingReader:
     def _skip(self, page: Page) -> None:
         walk = self._pass
         walk.gaps, walk.problem, walk.shared_id = True, "a page in the middle of the list is empty", None
-        walk.ended = walk.offset + PAGE >= page.total or walk.offset >= LAST_OFFSET
+        walk.ended = walk.offset + PAGE >= (page.total or 0) or walk.offset >= LAST_OFFSET
         walk.offset = min(walk.offset + PAGE, LAST_OFFSET)
 
     def _reread(self) -> None:
@@ -225,14 +256,14 @@ class ListingReader:
 
     def _lacks(self, page: Page) -> bool:
         """Whether fewer sessions were listed than both the first and the last page count."""
-        return len(self._pass.seen) < min(self._pass.total or 0, page.total)
+        return len(self._pass.seen) < min(self._pass.total or 0, page.total or 0)
 
     def _count_problem(self, page: Page) -> str | None:
         return "the API lists fewer sessions than it counts" if self._lacks(page) else None
 
-    def _ceiling_problem(self, read: int, total: int) -> str | None:
-        beyond = total - read
-        if beyond <= 0 and len(self._pass.seen) <= (self._pass.total or 0):
+    def _ceiling_problem(self, read: int, total: int | None) -> str | None:
+        beyond = 0 if total is None else total - read
+        if total is not None and beyond <= 0 and len(self._pass.seen) <= (self._pass.total or 0):
             return None
         older = f"{beyond:,} older ones" if beyond > 0 else "older ones, if there are any,"
         return f"the API reaches back {read:,} sessions only, {older} cannot be loaded"

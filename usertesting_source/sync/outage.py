@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..errors import ApiUnavailable, RateLimited, ServerError, UserTestingError
+from ..errors import ApiUnavailable, GatewayPage, RateLimited, ServerError, UserTestingError
 
 SESSIONS_IN_A_ROW = 3
 TESTS_IN_A_ROW = 2
@@ -100,4 +100,4 @@ class Outage:
 
 
 def _may_be_down(error: UserTestingError) -> bool:
-    return isinstance(error, (ServerError, RateLimited))
+    return isinstance(error, (ServerError, RateLimited, GatewayPage))

@@ -16,40 +16,40 @@ from typing import Any
 
 from . import choices
 from .choices import Option, fields
-from .payloads import mapping, names, number, snake
+from .payloads import as_number, mapping, snake, vocabulary
 
-_KINDS = names("blank rating_scale multiple_choice image nps url rank_order written figma matrix verbal")
-_RATED = names("rating_scale nps")
-_CHOSEN = names("multiple_choice rank_order matrix")
-_SAID = names("written verbal")
-_NAVIGATED = names("url figma")
+_KINDS = vocabulary("blank rating_scale multiple_choice image nps url rank_order written figma matrix verbal")
+_RATED = vocabulary("rating_scale nps")
+_CHOSEN = vocabulary("multiple_choice rank_order matrix")
+_SAID = vocabulary("written verbal")
+_NAVIGATED = vocabulary("url figma")
 
-_NUMBERS = names(
+_NUMBERS = vocabulary(
     """value rating score answer response selected selection number selected_value rating_value scale_value
     selected_rating nps_score"""
 )
 # the likeliest first: `text` may well be the prompt
-_TEXTS = names("answer response value transcript transcription written verbal text content label comment")
-_LABELS = names("label selected_label text transcript comment")
-_REMARKS = names("text transcript comment")
-_SUCCESSES = names("success is_success successful is_successful succeeded task_success passed")
-_OUTCOMES = names("outcome result status completion_status completed is_completed answer value")
-_SCALES = names(
+_TEXTS = vocabulary("answer response value transcript transcription written verbal text content label comment")
+_LABELS = vocabulary("label selected_label text transcript comment")
+_REMARKS = vocabulary("text transcript comment")
+_SUCCESSES = vocabulary("success is_success successful is_successful succeeded task_success passed")
+_OUTCOMES = vocabulary("outcome result status completion_status completed is_completed answer value")
+_SCALES = vocabulary(
     """scale scale_max max max_value max_rating maximum number_of_points num_points scale_size scale_points
     steps upper_bound"""
 )
-_DOORS = names("answer response value result selection selected rating data")
-_METADATA = frozenset(_SCALES) | frozenset(
-    names(
+_DOORS = vocabulary("answer response value result selection selected rating data")
+METADATA = frozenset(_SCALES) | frozenset(
+    vocabulary(
         """multi_select randomized_options max_limit prototype_url figma_prototype_title
-        figma_prototype_display_setting type kind case id uuid min scale_min min_value
+        figma_prototype_display_setting type typename kind oneof_kind case id uuid min scale_min min_value
         options choices columns"""
     )
 )
 _SLOTS = choices.SLOTS | {*_NUMBERS, *_TEXTS, *_LABELS, *_SUCCESSES, *_OUTCOMES}
 
-_YES = names("success successful succeeded completed complete passed pass true yes")
-_NO = names("failure failed fail unsuccessful incomplete not_completed false no abandoned gave_up")
+_YES = vocabulary("success successful succeeded completed complete passed pass true yes")
+_NO = vocabulary("failure failed fail unsuccessful incomplete not_completed false no abandoned gave_up")
 _NAME = re.compile(r"[A-Za-z_$][\w$]{0,40}")
 
 
@@ -95,7 +95,10 @@ def read_answer(task_type: str | None, response: dict[str, Any] | None) -> Answe
         return Answer(kind=kind, shape=shape)
     if kind == "multiple":
         return Answer(answered=True, kind=kind, understood=False, shape=shape)
-    return replace(_read(kind, content), kind=kind, shape=shape)
+    read = _read(kind, content)
+    # a key beside the kind, or one that differs by its case alone, may hold the answer
+    answered = read.answered or _holds_something(answer)
+    return replace(read, kind=kind, shape=shape, answered=answered, understood=read.understood or not answered)
 
 
 def _branch(answer: object, task_type: str | None) -> tuple[str | None, Any]:
@@ -113,30 +116,30 @@ def _branch(answer: object, task_type: str | None) -> tuple[str | None, Any]:
 
 def _is_branch(name: str, value: object) -> bool:
     """Whether a property is a kind: one we know, or an object that is no known part of an answer."""
-    new = isinstance(value, (dict, list)) and name not in _SLOTS and name not in _METADATA
+    new = isinstance(value, (dict, list)) and name not in _SLOTS and name not in METADATA
     return name in _KINDS or new
 
 
 def _read(kind: str | None, content: object) -> Answer:
+    """What can be read; `understood` when there is what its kind is about, `answered` also when there is more."""
     read = _readings(kind, content)
     if kind in _SAID:
-        found = read.text is not None
+        understood = read.text is not None
     elif kind in _CHOSEN:
-        found = read.options != ()
+        understood = read.options != ()
     elif kind in _RATED:
-        found = read.number is not None
+        understood = read.number is not None
     elif kind in _NAVIGATED:
-        found = read.success is not None
+        understood = read.success is not None
     else:
-        found = read != Answer()
-    answered = found or _holds_something(content)
-    return replace(read, answered=answered, understood=found or not answered)
+        understood = read != Answer()
+    return replace(read, answered=read.answered or understood, understood=understood)
 
 
 def _readings(kind: str | None, content: object) -> Answer:
     if kind in _CHOSEN:
-        options = choices.read(kind, content)
-        return Answer(options=options, text=_in_words(options, with_values=kind == "matrix"))
+        options, came = choices.read(kind, content)
+        return Answer(answered=came, options=options, text=_in_words(options, with_values=kind == "matrix"))
     if kind in _SAID:
         return Answer(text=_text(content, _TEXTS))
     if kind in _NAVIGATED:
@@ -147,7 +150,7 @@ def _readings(kind: str | None, content: object) -> Answer:
     if kind == "rating_scale":
         return _rating(content, _LABELS)
     read = replace(_rating(content, _TEXTS), success=_explicit_success(content))
-    options = choices.read(kind, content)
+    options = choices.read(kind, content).options
     return replace(read, options=options, text=_in_words(options)) if options else read
 
 
@@ -157,7 +160,7 @@ def _rating(content: object, texts: tuple[str, ...]) -> Answer:
     return Answer(
         number=rating,
         scale_max=_scale_max(content, rating),
-        text=None if label is not None and number(label) == rating is not None else label,
+        text=None if label is not None and as_number(label) == rating is not None else label,
     )
 
 
@@ -187,9 +190,9 @@ def _single(value: object) -> object:
 def _number(content: object) -> float | None:
     """The number answered; None when there is none, or when two names disagree."""
     if not isinstance(_single(content), dict):
-        return number(_single(content))
+        return as_number(_single(content))
     for level in _levels(content, _DOORS):
-        found = {number(_single(level.get(name))) for name in _NUMBERS} - {None}
+        found = {as_number(_single(level.get(name))) for name in _NUMBERS} - {None}
         if found:
             return found.pop() if len(found) == 1 else None
     return None
@@ -210,9 +213,9 @@ def _scale_max(content: object, rating: float | None) -> float | None:
 def _highest(value: object) -> float | None:
     """The number, or the highest in a list of numbers."""
     if isinstance(value, list):
-        points = [point for point in map(number, value) if point is not None]
+        points = [point for point in map(as_number, value) if point is not None]
         return max(points) if points and len(points) == len(value) else None
-    return number(value)
+    return as_number(value)
 
 
 def _success(content: object, tiers: tuple[tuple[str, ...], ...]) -> bool | None:
@@ -267,11 +270,11 @@ def _first_string(item: object, tried: tuple[str, ...]) -> str:
 
 
 def _holds_something(content: object, depth: int = 0) -> bool:
-    """Whether an answer that could not be read holds more than settings and empty places."""
-    if isinstance(content, dict) and depth < 4:
-        parts = [value for name, value in fields(content).items() if name not in _METADATA]
+    """Whether an answer holds more than settings and empty places."""
+    if isinstance(content, dict) and depth < 5:
+        parts = [value for name, value in content.items() if snake(name) not in METADATA]
         return any(_holds_something(part, depth + 1) for part in parts)
-    if isinstance(content, list) and depth < 4:
+    if isinstance(content, list) and depth < 5:
         return any(_holds_something(part, depth + 1) for part in content)
     return content.strip() != "" if isinstance(content, str) else content not in (None, {}, [])
 

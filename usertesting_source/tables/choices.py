@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .payloads import count, items, mapping, names, number, snake, text
+from .payloads import as_count, as_number, as_text, items, mapping, snake, vocabulary
 
 
 class Option(NamedTuple):
@@ -23,50 +23,58 @@ class Option(NamedTuple):
 
 _Fields = dict[str, Any]
 
-_SELECTED = names(
+_SELECTED = vocabulary(
     """selected_options selected_option selected_choices selected_choice selected_answers selected_answer
     selected_values selected_value selected_labels selected_label selected_items selected_option_ids
     selected_option_id selected_ids selected selections selection chosen_options chosen"""
 )
-_GIVEN = names("answers answer responses response values value")
-_OFFERED = names("options choices items")
-_RANKED = names(
+_GIVEN = vocabulary("answers answer responses response values value")
+_OFFERED = vocabulary("options choices items")
+_RANKED = vocabulary(
     """ranking rankings ranked_options ranked_items ranked rank_order ranks ordered_options sorted_options
     order"""
 )
-_CELLS = names("cells ratings row_answers matrix rows statements items")
-_ROWS = names("rows statements items questions")
-_COLUMNS = names("columns options choices scale")
+_CELLS = vocabulary("cells ratings row_answers matrix rows statements items")
+_ROWS = vocabulary("rows statements items questions")
+_COLUMNS = vocabulary("columns options choices scale")
 
-_FLAGS = names("selected is_selected chosen checked")
-_CALLED = names("label text name title option_text option_label")
+_FLAGS = vocabulary("selected is_selected chosen checked")
+_CALLED = vocabulary("label text name title option_text option_label")
 _LABELS = (*_CALLED, "option", "choice", "item", "answer")
-_VALUES = names("value key code id uuid option_id")
-_IDS = names("id uuid key option_id row_id column_id value")
-_RANKS = names("rank ranking position order place")
-_ROW_LABELS = (*names("row row_label row_text row_name statement question item"), *_LABELS)
-_ROW_IDS = names("row_id id uuid")
-_ROW_VALUES = names(
+_VALUES = vocabulary("value key code id uuid option_id")
+_IDS = vocabulary("id uuid key option_id row_id column_id value")
+_RANKS = vocabulary("rank ranking position order place")
+_ROW_LABELS = (*vocabulary("row row_label row_text row_name statement question item"), *_LABELS)
+_ROW_IDS = vocabulary("row_id id uuid")
+_ROW_VALUES = vocabulary(
     """column column_label column_text selected_column selected_columns selected_option selected_options
     selected value values rating score answer response selection choice option column_id option_id"""
 )
+
+
+class Choice(NamedTuple):
+    """What was chosen, as far as it can be read; `came`: something was, whether it can be read or not."""
+
+    options: tuple[Option, ...]
+    came: bool = False
+
 
 SLOTS = frozenset(_SELECTED + _GIVEN + _OFFERED + _RANKED + _CELLS + _COLUMNS)
 _HOLDERS = frozenset(name for name in SLOTS if name.endswith("s")) | {"ranking", "matrix"}
 
 
-def read(kind: str | None, content: object) -> tuple[Option, ...]:
+def read(kind: str | None, content: object) -> Choice:
     """What was chosen in the answer `content` of this `kind`; nothing when that cannot be told."""
     if kind == "matrix":
-        return tuple(_matrix(content))
+        return Choice(tuple(_matrix(content)))
     if kind == "rank_order":
-        return tuple(_ranking(content))
+        return _ranking(content)
     tried = _SELECTED + _GIVEN if kind == "multiple_choice" else _SELECTED
     chosen, beside = _slot(content, tried)
     if chosen is None and (kind == "multiple_choice" or _flagged(_first(beside, _OFFERED))):
         chosen = _taken_from_offer(beside)
-    labels = _labels_by_id(beside, _OFFERED)
-    return tuple(_numbered(_option(item, labels) for item in _listed(chosen)))
+    labels, listed = _labels_by_id(beside, _OFFERED), _listed(chosen)
+    return Choice(tuple(_numbered(_option(item, labels) for item in listed)), came=_holds_any(listed))
 
 
 def fields(value: object) -> _Fields:
@@ -123,14 +131,14 @@ def _taken_from_offer(found: _Fields) -> object:
     offered = _first(found, _OFFERED)
     if not isinstance(offered, list) or _flagged(offered):
         return offered
-    most = 1 if found.get("multi_select") is False else count(found.get("max_limit"))
+    most = 1 if found.get("multi_select") is False else as_count(found.get("max_limit"))
     return None if most and len(offered) > most else offered
 
 
 def _option(item: object, labels: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Label and value of one chosen thing: an object, or a scalar that is its label or its id."""
     if not isinstance(item, dict):
-        name = None if item is None or isinstance(item, (bool, list)) else text(item)
+        name = None if item is None or isinstance(item, (bool, list)) else as_text(item)
         return (labels[name], name) if name is not None and name in labels else (name, None)
     found = _unwrapped(item)
     label, value = _scalar(found, _LABELS), _scalar(found, _VALUES)
@@ -151,7 +159,7 @@ def _inside(found: _Fields, tried: Iterable[str]) -> _Fields:
 
 def _scalar(found: Mapping[str, Any], tried: Iterable[str]) -> str | None:
     scalars = (found[name] for name in tried if isinstance(found.get(name), (str, int, float)))
-    return next((text(value) for value in scalars if not isinstance(value, bool) and value != ""), None)
+    return next((as_text(value) for value in scalars if not isinstance(value, bool) and value != ""), None)
 
 
 def _identities(found: Mapping[str, Any]) -> Iterator[str]:
@@ -170,14 +178,19 @@ def _numbered(found: Iterable[tuple[str | None, str | None]]) -> Iterator[Option
     return (Option(position, label, value) for position, (label, value) in enumerate(named, start=1))
 
 
-def _ranking(content: object) -> Iterator[Option]:
+def _ranking(content: object) -> Choice:
     chosen, beside = _slot(content, _RANKED + _SELECTED + _GIVEN)
     if chosen is None:
-        chosen = _with_ranks(_first(beside, _OFFERED)) or _pairs(content)
+        # all that is offered is ranked, so what stands there is the ranking, in its order where no ranks are given
+        chosen = _pairs(content) or _ranked(_first(beside, _OFFERED))
     labels = _labels_by_id(beside, _OFFERED)
-    chosen = _pairs(chosen) or _listed(chosen)
-    named = [(_rank(item), *_option(item, labels)) for item in chosen]
-    named = [entry for entry in named if entry[1] or entry[2]]
+    listed = _pairs(chosen) or _listed(chosen)
+    named = [(_rank(item), *_option(item, labels)) for item in listed]
+    return Choice(tuple(_by_rank([entry for entry in named if entry[1] or entry[2]])), came=_holds_any(listed))
+
+
+def _by_rank(named: list[tuple[int | None, str | None, str | None]]) -> Iterator[Option]:
+    """Options from 1 in the order of their ranks; in the order that they came when the ranks are not clear."""
     ranks = [rank for rank, _, _ in named if rank is not None]
     if len(set(ranks)) != len(named):
         return _numbered((label, value) for _, label, value in named)
@@ -186,23 +199,26 @@ def _ranking(content: object) -> Iterator[Option]:
     return iter(sorted(ranked, key=lambda option: option.position))
 
 
-def _with_ranks(offered: object) -> list[Any] | None:
-    """Offered options, if each says which rank it was given."""
-    listed = items(offered)
-    return listed if listed and all(_rank(item) is not None for item in listed) else None
+def _ranked(offered: object) -> object:
+    """Of options the ones that were given a rank, if any were."""
+    return [item for item in items(offered) if _rank(item) is not None] or offered
+
+
+def _holds_any(listed: Iterable[object]) -> bool:
+    return any(item not in (None, "", {}, []) for item in listed)
 
 
 def _rank(item: object) -> int | None:
-    found = (count(value) for name, value in fields(item).items() if name in _RANKS)
+    found = (as_count(value) for name, value in fields(item).items() if name in _RANKS)
     return next((rank for rank in found if rank is not None), None)
 
 
 def _pairs(content: object) -> list[dict[str, Any]]:
     """`{"Tea": 1, "Milk": 2}` or `{"1": "Tea", "2": "Milk"}` as options with ranks."""
     entries = list(mapping(content).items())
-    if entries and all(number(value) is not None for _, value in entries):
+    if entries and all(as_number(value) is not None for _, value in entries):
         return [{"label": key, "rank": value} for key, value in entries]
-    if entries and all(number(key) is not None and isinstance(value, str) for key, value in entries):
+    if entries and all(as_number(key) is not None and isinstance(value, str) for key, value in entries):
         return [{"label": value, "rank": key} for key, value in entries]
     return []
 

@@ -1,66 +1,78 @@
 """
-API payload -> rows. What the rows mean, column by column, is in `columns`.
+API payload -> rows. What the rows mean, column by column, is in `schema`.
 
 Pure: no clock (times come in), no request. A payload may hold less than the API promises, or more: what is
-missing becomes null, what is new is passed on under the API's own name, for dlt to make a column of it.
+missing becomes null, what is new is kept all the same (see `new_fields`). All rows that go to one warehouse share their
+`NewFields`: which fields have columns there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..times import parse_time
 from . import transcripts
 from .answers import Answer, read_answer
-from .payloads import count, epoch_ms, extras, flag, items, mapping, number, storable
-from .payloads import text as as_text
-from .schema import TABLES, columns, dictionary, hints, propagation
-
-__all__ = [
-    "TABLES",
-    "clip_rows",
-    "columns",
-    "detail_row",
-    "dictionary",
-    "highlight_reel_rows",
-    "hints",
-    "issue_id",
-    "issue_row",
-    "propagation",
-    "qx_score_rows",
-    "session_row",
-    "test_row",
-    "transcript_row",
-    "unread_answers",
-    "video_row",
-]
+from .new_fields import NewFields, Path
+from .payloads import as_count, as_flag, as_json, as_number, as_text, epoch_ms, items, mapping, snake, storable
+from .schema import EXTRA, TABLES
 
 Row = dict[str, Any]
+Unread = tuple[str, tuple[str, ...]]
+"""An answer that came but could not be read: the task's type, and the names of keys. Fit for a log."""
+
+
+class Detail(NamedTuple):
+    """A row of `session_details` with its children, and what could not be read of its answers."""
+
+    row: Row
+    unread: list[Unread]
+
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "text": as_text,
-    "bigint": count,
-    "double": number,
-    "bool": flag,
+    "bigint": as_count,
+    "double": as_number,
+    "bool": as_flag,
     "timestamp": parse_time,
-    "json": lambda value: value,
+    "json": as_json,
 }
 
 
-def _row(table: str, item: Row, given: Row, known: tuple[str, ...] = ()) -> Row:
+def _row(table: str, item: Row, given: Row, fields: NewFields | None, known: tuple[str, ...] = ()) -> Row:
     """
-    A row of `table`: what is `given`, the other declared columns read from `item`, and what is new in `item`.
+    A row of `table`: what is `given`, the other declared columns read from `item`, and what else is in `item`.
 
-    `known` fields are read elsewhere, or left out on purpose.
+    `known` fields are read elsewhere, or left out on purpose. What a declared column cannot hold counts as new.
     """
-    row, read = dict(given), set(known)
+    row = dict(given)
+    read: set[Path] = {(field,) for field in known}
     for column in TABLES[table].columns:
-        if column.name not in given:
-            row[column.name] = _READERS[column.data_type](item.get(column.field))
-            read.add(column.field)
-    return row | extras(item, read, row)
+        if column.name not in given and column.name != EXTRA:
+            value = _at(item, column.path)
+            row[column.name] = _READERS[column.data_type](value)
+            if value is None or row[column.name] is not None:
+                read.add(column.path)
+    objects = {column.path[0] for column in TABLES[table].columns if len(column.path) > 1}
+    rest = {path: value for path, value in _paths(item, objects) if path not in read}
+    return row | (fields or NewFields()).placed(table, rest, {*row, *map(snake, objects)})
+
+
+def _at(item: Row, path: Path) -> Any:
+    for name in path[:-1]:
+        item = mapping(item.get(name))
+    return item.get(path[-1])
+
+
+def _paths(item: Row, objects: Collection[str]) -> Iterator[tuple[Path, Any]]:
+    """The fields of an item, and of the `objects` in it."""
+    for key, value in item.items():
+        if key in objects and isinstance(value, dict):
+            yield from (((key, name), inner) for name, inner in value.items())
+        else:
+            yield (key,), value
 
 
 def test_row(
@@ -70,6 +82,7 @@ def test_row(
     workspace_id: str | None,
     session_count: int | None,
     last_finish_time: datetime | None,
+    fields: NewFields | None = None,  # noqa: PT028 - it is no test, but the row of one
 ) -> Row:
     """A row of `tests`; `study` is the test as its workspace lists it (v1), if a workspace was listed."""
     given = {
@@ -79,15 +92,29 @@ def test_row(
         "last_finish_time": last_finish_time,
     }
     # orderedBy holds the name and address of a member of staff
-    return _row("tests", storable(dict(study or {})), given, known=("uuid", "cursor", "orderedBy"))
+    return _row("tests", storable(dict(study or {})), given, fields, known=("uuid", "cursor", "orderedBy"))
 
 
-def session_row(test_id: str, summary: Mapping[str, Any], removed_at: datetime | None = None) -> Row:
+def session_row(
+    test_id: str,
+    summary: Mapping[str, Any],
+    removed_at: datetime | None = None,
+    fields: NewFields | None = None,
+    listing_mark: str | None = None,
+) -> Row:
     """A row of `sessions` from an item of the listing; the item itself does not name its test."""
-    return _row("sessions", storable(dict(summary)), {"test_id": test_id, "removed_at": removed_at})
+    given = {"test_id": test_id, "removed_at": removed_at, "listing_mark": listing_mark}
+    return _row("sessions", storable(dict(summary)), given, fields)
 
 
-def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extracted_at: datetime) -> Row:
+def detail_row(
+    test_id: str,
+    summary: Mapping[str, Any],
+    payload: object,
+    extracted_at: datetime,
+    fields: NewFields | None = None,
+    listing_mark: str | None = None,
+) -> Detail:
     """
     A row of `session_details` with its children `demographics`, `task_groups` and `tasks`.
 
@@ -95,7 +122,7 @@ def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extrac
     even leave out the session's id.
 
     Raises:
-        ValueError: when `payload` is no JSON object.
+        ValueError: when `payload` is no JSON object, or nested too deeply to be stored.
 
     """
     if not isinstance(payload, dict):
@@ -103,49 +130,58 @@ def detail_row(test_id: str, summary: Mapping[str, Any], payload: object, extrac
             f"session details should be a JSON object, not {type(payload).__name__}"
         )
     body = storable(payload)
-    participant = mapping(body.get("sessionParticipant"))
+    participant = body.get("sessionParticipant")
+    demographics = mapping(participant).get("demographicsInfo")
+    tasks = list(_tasks(body.get("tasks"), fields))
     given: Row = {
         "session_id": as_text(summary.get("sessionId")),
         "test_id": test_id,
-        "participant_id": as_text(participant.get("participantId")),
         "start_time": parse_time(summary.get("startTime")),
         "finish_time": parse_time(summary.get("finishTime")),
+        "listing_mark": listing_mark,
         "extracted_at": extracted_at,
-        "demographics": [_child("demographics", item) for item in items(participant.get("demographicsInfo"))],
-        "task_groups": [_child("task_groups", item) for item in items(body.get("taskGroups"))],
-        "tasks": list(_tasks(body.get("tasks"))),
+        "demographics": [_child("demographics", item, {}, fields) for item in items(demographics)],
+        "task_groups": [_child("task_groups", item, {}, fields) for item in items(body.get("taskGroups"))],
+        "tasks": [row for row, _ in tasks],
     }
-    if new := extras(participant, ("participantId", "demographicsInfo"), ()):
-        given["session_participant"] = new
-    return _row("session_details", body, given, known=("sessionId", "sessionParticipant", "taskGroups"))
+    if isinstance(participant, dict):
+        participant = participant | {"demographicsInfo": _strays(demographics)}
+    lists = {name: _strays(body.get(name)) for name in ("taskGroups", "tasks")}
+    item = body | {"sessionParticipant": participant} | lists
+    row = _row("session_details", item, given, fields, known=("sessionId",))
+    return Detail(row, [unread for _, unread in tasks if unread])
 
 
-def _child(table: str, item: Row, given: Row | None = None, known: tuple[str, ...] = ()) -> Row:
+def _strays(value: object) -> list[Any] | None:
+    """What is not as promised in a `value` that should be a list of objects."""
+    listed = value if isinstance(value, list) else [value]
+    return [item for item in listed if item is not None and not (listed is value and isinstance(item, dict))] or None
+
+
+def _child(table: str, item: Row, given: Row, fields: NewFields | None) -> Row:
     """A row of a child table of `session_details`; dlt copies the ids of session and participant into it."""
     ids = {"session_id": None, "participant_id": None}
-    row = _row(f"session_details__{table}", item, (given or {}) | ids, known)
+    row = _row(f"session_details__{table}", item, given | ids, fields)
     return {name: value for name, value in row.items() if name not in ids}
 
 
-def _tasks(listed: object) -> Iterator[Row]:
+def _tasks(listed: object, fields: NewFields | None) -> Iterator[tuple[Row, Unread | None]]:
+    """The rows of the tasks, each with what of its answer could not be read."""
     for position, item in enumerate(listed if isinstance(listed, list) else [], start=1):
         if isinstance(item, dict):
-            yield _task(item, position)
+            yield _task(item, position, fields)
 
 
-def _task(item: Row, position: int) -> Row:
-    response, task_type = mapping(item.get("response")), as_text(item.get("type"))
-    given = {
-        "task_number": position,
-        "start_time_ms": count(response.get("startTimeMs")),
-        "end_time_ms": count(response.get("endTimeMs")),
-        # v2 said by the type what v3 says by a flag
-        "skipped": True if task_type == "SKIPPED" else flag(response.get("skipped")),
-        "answer_json": response.get("answer"),
-        **_derived(read_answer(task_type, response), as_text(item.get("uuid"))),
-    }
-    row = _child("tasks", item, given, known=("response",))
-    return row | extras(response, ("startTimeMs", "endTimeMs", "skipped", "answer"), row)
+def _task(item: Row, position: int, fields: NewFields | None) -> tuple[Row, Unread | None]:
+    response, task_type = item.get("response"), as_text(item.get("type"))
+    if not isinstance(response, dict):
+        item = item | {"response": {"answer": response}}  # no document says so, but then it can only be the answer
+    answer = read_answer(task_type, item["response"])
+    given: Row = {"task_number": position, **_derived(answer, as_text(item.get("uuid")))}
+    if task_type == "SKIPPED":  # v2 said by the type what v3 says by a flag
+        given["skipped"] = True
+    row = _child("tasks", item, given, fields)
+    return row, None if answer.understood else (task_type or "no type", answer.shape)
 
 
 def _derived(answer: Answer, task_uuid: str | None) -> Row:
@@ -163,20 +199,14 @@ def _derived(answer: Answer, task_uuid: str | None) -> Row:
     }
 
 
-def unread_answers(detail: Row) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """
-    The answers in a row of `session_details` that came but could not be read: task type and key names.
-
-    Names only, never what a participant answered: fit for a log.
-    """
-    for task in detail["tasks"]:
-        response = {"skipped": task["skipped"], "answer": task["answer_json"]}
-        answer = read_answer(task["task_type"], response)
-        if not answer.understood:
-            yield task["task_type"] or "no type", answer.shape
-
-
-def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: datetime, chunk_chars: int = 0) -> Row:
+def transcript_row(
+    test_id: str,
+    session_id: str,
+    vtt: str,
+    extracted_at: datetime,
+    chunk_chars: int = 0,
+    finish_time: datetime | None = None,
+) -> Row:
     """
     A row of `transcripts` with its `cues`; with `chunks` of at most `chunk_chars` characters if that is > 0.
 
@@ -184,60 +214,62 @@ def transcript_row(test_id: str, session_id: str, vtt: str, extracted_at: dateti
         ValueError: when `vtt` is no WebVTT.
 
     """
-    transcript = transcripts.parse(storable(vtt))
+    vtt = storable(vtt)
+    transcript = transcripts.parse(vtt)
     row: Row = {
         "session_id": session_id,
         "test_id": test_id,
-        "transcript_vtt": storable(vtt),
-        "transcript_plain_text": transcript.plain_text,
+        "finish_time": finish_time,
+        "transcript_vtt": vtt,
+        "transcript_plain_text": storable(transcript.plain_text),
         "cue_count": len(transcript.cues),
+        "dropped_cues": transcript.dropped,
         "extracted_at": extracted_at,
-        "cues": [cue._asdict() for cue in transcript.cues],
+        "cues": [storable(cue._asdict()) for cue in transcript.cues],
     }
     if chunk_chars > 0:
-        row["chunks"] = [chunk._asdict() for chunk in transcripts.chunks(transcript.cues, chunk_chars)]
+        row["chunks"] = [storable(chunk._asdict()) for chunk in transcripts.chunks(transcript.cues, chunk_chars)]
     return row
 
 
-def qx_score_rows(test_id: str, payload: object, extracted_at: datetime) -> list[Row]:
+def qx_score_rows(test_id: str, payload: object, extracted_at: datetime, fields: NewFields | None = None) -> list[Row]:
     """Rows of `qx_scores`, one per task group; scores are on a scale of 0 to 100, and any may be null."""
     body = storable(mapping(payload))
     given = {
         "test_id": test_id,
-        "completes": count(mapping(body.get("meta")).get("completes")),
+        "completes": as_count(mapping(body.get("meta")).get("completes")),
         "extracted_at": extracted_at,
     }
-    return [_score(item, given) for item in items(body.get("qxScores"))]
+    return [_score(item, given, fields) for item in items(body.get("qxScores"))]
 
 
-def _score(item: Row, given: Row) -> Row:
-    components, values = mapping(item.get("components")), mapping(item.get("values"))
-    scores = {
-        "task_group_id": as_text(item.get("taskGroupId")) or "",
-        "behavioral": number(components.get("behavioral")),
-        "attitudinal": number(components.get("attitudinal")),
-        **{name: number(values.get(name)) for name in ("usability", "trust", "appearance", "loyalty")},
-        "behavioral_values": values.get("behavioral"),
-    }
-    return _row("qx_scores", item, given | scores, known=("taskGroupId", "components", "values"))
+def _score(item: Row, given: Row, fields: NewFields | None) -> Row:
+    group = {"task_group_id": as_text(item.get("taskGroupId")) or ""}
+    return _row("qx_scores", item, given | group, fields, known=("taskGroupId",))
 
 
-def clip_rows(test_id: str, session_id: str, payload: object) -> list[Row]:
+def clip_rows(
+    test_id: str,
+    session_id: str,
+    payload: object,
+    fields: NewFields | None = None,
+    finish_time: datetime | None = None,
+) -> list[Row]:
     """Rows of `clips`; clips without an id cannot be told apart and are left out."""
-    given = {"test_id": test_id, "session_id": session_id}
+    given = {"test_id": test_id, "session_id": session_id, "finish_time": finish_time}
     listed = items(mapping(storable(payload)).get("clips"))
-    return [_row("clips", item, given) for item in listed if item.get("uuid")]
+    return [_row("clips", item, given, fields) for item in listed if item.get("uuid")]
 
 
-def highlight_reel_rows(test_id: str, payload: object) -> list[Row]:
+def highlight_reel_rows(test_id: str, payload: object, fields: NewFields | None = None) -> list[Row]:
     """Rows of `highlight_reels`; reels without an id cannot be told apart and are left out."""
     listed = items(mapping(storable(payload)).get("reels"))
-    return [_reel(test_id, item) for item in listed if item.get("uuid")]
+    return [_reel(test_id, item, fields) for item in listed if item.get("uuid")]
 
 
-def _reel(test_id: str, item: Row) -> Row:
+def _reel(test_id: str, item: Row, fields: NewFields | None) -> Row:
     given = {"test_id": test_id, "last_updated_at": epoch_ms(item.get("lastUpdatedAtMs"))}
-    return _row("highlight_reels", item, given, known=("lastUpdatedAtMs",))
+    return _row("highlight_reels", item, given, fields, known=("lastUpdatedAtMs",))
 
 
 def video_row(
@@ -249,11 +281,13 @@ def video_row(
     sha256: str,
     content_type: str | None,
     downloaded_at: datetime,
+    finish_time: datetime | None = None,
 ) -> Row:
     """A row of `session_videos`: where a video was stored, never where it came from."""
     return {
         "session_id": session_id,
         "test_id": test_id,
+        "finish_time": finish_time,
         "video_storage_path": video_storage_path,
         "size_bytes": size_bytes,
         "sha256": sha256,

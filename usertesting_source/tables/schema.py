@@ -7,7 +7,7 @@ stand-in for a table that is not loaded (views), and as the data dictionary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ tests | GET /usertesting/api/v1/workspaces/{workspaceUuid} | a test
     ordered_at               timestamp when the test was ordered
     session_count            bigint    completed sessions, as the listing counts them
     last_finish_time         timestamp when the newest listed session finished
+    extra_json               json      what came and has no column, under the API's names
 
 sessions | GET /api/v2/sessionResults | a completed session
     session_id!              text      the session
@@ -35,16 +36,20 @@ sessions | GET /api/v2/sessionResults | a completed session
     finish_time              timestamp when the session finished; the API may leave it out
     audience_id              text      the audience the participant came from
     removed_at               timestamp when it was found missing from its test's listing; null: it is there
+    listing_mark             text      changes with the session's row in the listing
+    extra_json               json      what came and has no column, under the API's names
 
 session_details | GET /api/v3/sessionResults/{sessionId} | a session whose details were fetched
     session_id!              text      the session
     test_id                  text      the test (a 'study' in the v1 API)
-    participant_id           text      the participant; treat it as personal data
+    participant_id:sessionParticipant.participantId text the participant; treat it as personal data
     audience_id              text      the audience the participant came from
     test_plan_id             text      the test plan
     start_time               timestamp when the session started, as listed
     finish_time              timestamp when the session finished, as listed
+    listing_mark             text      changes with the session's row in the listing
     extracted_at             timestamp when this row was fetched
+    extra_json               json      what came and has no column, under the API's names
 
 session_details__demographics | GET /api/v3/sessionResults/{sessionId} | a demographic answer
     session_id               text      the session
@@ -54,6 +59,7 @@ session_details__demographics | GET /api/v3/sessionResults/{sessionId} | a demog
     label                    text      the question
     value                    text      the answer; several are joined by commas, and one may hold commas too
     type                     text      DEMOGRAPHIC_QUESTION_TYPE_SINGLE or _MULTIPLE
+    extra_json               json      what came and has no column, under the API's names
 
 session_details__task_groups | GET /api/v3/sessionResults/{sessionId} | a task group of a session
     session_id               text      the session
@@ -61,6 +67,7 @@ session_details__task_groups | GET /api/v3/sessionResults/{sessionId} | a task g
     task_group_uuid:uuid     text      the task group
     task_group_type:type     text      QX_SCORE, BALANCED_COMPARISON, or a newer one
     task_group_response:response json      as the API sent it: {score: 0 to 100} or {sequence: 'BA'}
+    extra_json               json      what came and has no column, under the API's names
 
 session_details__tasks | GET /api/v3/sessionResults/{sessionId} | a task of a session, with its answer
     session_id               text      the session
@@ -69,16 +76,17 @@ session_details__tasks | GET /api/v3/sessionResults/{sessionId} | a task of a se
     task_uuid:uuid           text      the task; the same in every session of the test
     task_text:text           text      the prompt
     task_type:type           text      RATING_SCALE, NPS, MULTIPLE_CHOICE, ...; an open set
-    start_time_ms            bigint    when the task started, ms since the session's start
-    end_time_ms              bigint    when the task ended, ms since the session's start
-    skipped                  bool      the participant, or the test's logic, skipped the task
-    answer_json              json      the answer as the API sent it; its inside is undocumented
+    start_time_ms:response.startTimeMs bigint when the task started, ms since the session's start
+    end_time_ms:response.endTimeMs bigint when the task ended, ms since the session's start
+    skipped:response.skipped bool the participant, or the test's logic, skipped the task
+    answer_json:response.answer json the answer as the API sent it; its inside is undocumented
     answered                 bool      derived: not skipped, and the answer holds something
     answer_kind              text      derived: rating_scale, nps, ...; 'multiple' when several came
     answer_number            double    derived: the rating or the NPS answer (0 to 10)
     answer_scale_max         double    derived: the highest rating possible
     answer_success           bool      derived: a navigation task was completed
     answer_text              text      derived: what was written or said, or the chosen labels joined by '; '
+    extra_json               json      what came and has no column, under the API's names
 
 session_details__tasks__answer_options | GET /api/v3/sessionResults/{sessionId} | a chosen option or rank
     session_id               text      the session
@@ -91,9 +99,11 @@ session_details__tasks__answer_options | GET /api/v3/sessionResults/{sessionId} 
 transcripts | GET /api/v2/sessionResults/{sessionId}/transcript | the transcript of a session
     session_id!              text      the session
     test_id                  text      the test (a 'study' in the v1 API)
+    finish_time              timestamp when the session finished, as it was listed then
     transcript_vtt           text      the WebVTT file as it came
     transcript_plain_text    text      the words alone, a line per cue
     cue_count                bigint    number of cues that could be read
+    dropped_cues             bigint    number of cues that could not be read; transcript_vtt has their words
     extracted_at             timestamp when this row was fetched
 
 transcripts__cues | GET /api/v2/sessionResults/{sessionId}/transcript | a cue of a transcript
@@ -114,19 +124,21 @@ qx_scores | GET /api/v2/testResults/{testId}/qxScores | a change of a test's QXs
     task_group_id!           text      the task group
     label                    text      the task group's label
     qx_score                 double    0 to 100, over all completed sessions
-    behavioral               double    behavioural component, 0 to 100
-    attitudinal              double    attitudinal component, 0 to 100
-    usability                double    0 to 100
-    trust                    double    0 to 100
-    appearance               double    0 to 100
-    loyalty                  double    0 to 100
-    behavioral_values        json      the behavioural values by position, 0 to 100, without task ids
+    behavioral:components.behavioral double behavioural component, 0 to 100
+    attitudinal:components.attitudinal double attitudinal component, 0 to 100
+    usability:values.usability double 0 to 100
+    trust:values.trust double 0 to 100
+    appearance:values.appearance double 0 to 100
+    loyalty:values.loyalty double 0 to 100
+    behavioral_values:values.behavioral json the behavioural values by position, 0 to 100, without task ids
     completes                bigint    completed sessions behind the scores
     extracted_at!            timestamp when the scores were fetched
+    extra_json               json      what came and has no column, under the API's names
 
 session_videos | GET /api/v2/sessionResults/{sessionId}/videoDownloadUrl | a video that was downloaded
     session_id!              text      the session
     test_id                  text      the test (a 'study' in the v1 API)
+    finish_time              timestamp when the session finished, as it was listed then
     video_storage_path       text      where it was stored; never the vendor's URL
     size_bytes               bigint    bytes
     sha256                   text      of the stored file, in hexadecimal
@@ -137,6 +149,7 @@ clips | GET /api/v2/sessionResults/{sessionId}/clips | a clip of a session's vid
     clip_uuid!:uuid          text      the clip
     session_id               text      the session
     test_id                  text      the test (a 'study' in the v1 API)
+    finish_time              timestamp when the session finished, as it was listed then
     name                     text      the clip's name
     description              text      the clip's description
     time_start_ms            bigint    ms since the video's start
@@ -145,6 +158,7 @@ clips | GET /api/v2/sessionResults/{sessionId}/clips | a clip of a session's vid
     has_audio                bool      the clip has sound
     has_camera               bool      the clip has the participant's camera
     layout                   json      main stream and picture-in-picture, as the API sent them
+    extra_json               json      what came and has no column, under the API's names
 
 highlight_reels | GET /api/v2/testResults/{testId}/highlightreels | a highlight reel of a test, without media
     reel_uuid!:uuid          text      the reel
@@ -154,6 +168,7 @@ highlight_reels | GET /api/v2/testResults/{testId}/highlightreels | a highlight 
     last_updated_at          timestamp when the reel was changed
     num_clips                bigint    clips in the reel
     are_all_clips_in_reel    bool      the reel holds every clip of the test
+    extra_json               json      what came and has no column, under the API's names
 
 load_issues | this source | something that could not be loaded, or is waited for
     issue_id!                text      resource/test_id/session_id, with * for a whole test
@@ -169,6 +184,10 @@ load_issues | this source | something that could not be loaded, or is waited for
 """
 
 
+EXTRA = "extra_json"
+"""The column, of every table whose rows the API describes, for what no other column holds."""
+
+
 @dataclass(frozen=True)
 class Column:
     """
@@ -176,7 +195,7 @@ class Column:
 
     Attributes:
         name: in snake case.
-        field: the field of the API that it is read from, unless it is derived.
+        path: where the API has it, unless it is derived: a field, or an object and a field in it.
         data_type: dlt's.
         description: what it holds, with its unit.
         is_key: whether it is part of the key.
@@ -184,7 +203,7 @@ class Column:
     """
 
     name: str
-    field: str
+    path: tuple[str, ...]
     data_type: str
     description: str
     is_key: bool
@@ -208,7 +227,7 @@ class Table:
 def _column(line: str) -> Column:
     marked, data_type, description = line.split(None, 2)
     name, _, field = marked.replace("!", "").partition(":")
-    return Column(name, field or camel(name), data_type, description, "!" in marked)
+    return Column(name, tuple((field or camel(name)).split(".")), data_type, description, "!" in marked)
 
 
 def _tables(spec: str) -> Iterator[Table]:
@@ -256,27 +275,19 @@ def hints(table: str) -> dict[str, Any]:
     }
 
 
-def propagation() -> dict[str, Any]:
+def propagation(table_name: Callable[[str], str] = str) -> dict[str, Any]:
     """
     The configuration of dlt's relational normaliser that copies ids from root rows into child rows.
 
     For `DataItemNormalizer.update_normalizer_config(schema, propagation())`. A new dict at each call: dlt
-    keeps and changes the one it is given.
+    keeps and changes the one it is given. Of its names dlt normalises the columns only, so `table_name` says what
+    the naming convention calls a table.
     """
     return {
         "propagation": {
             "tables": {
-                "session_details": {"session_id": "session_id", "participant_id": "participant_id"},
-                "transcripts": {"session_id": "session_id"},
+                table_name("session_details"): {"session_id": "session_id", "participant_id": "participant_id"},
+                table_name("transcripts"): {"session_id": "session_id"},
             }
         }
     }
-
-
-def dictionary() -> list[tuple[str, str, str, str, str]]:
-    """The data dictionary: (table, column, data type, what it holds and its unit, endpoint)."""
-    return [
-        (table.name, column.name, column.data_type, column.description, table.endpoint)
-        for table in TABLES.values()
-        for column in table.columns
-    ]

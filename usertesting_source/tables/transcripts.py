@@ -2,7 +2,8 @@
 WebVTT -> cues, plain text, chunks (`GET /api/v2/sessionResults/{sessionId}/transcript`).
 
 The API says "WebVTT 1.0"; whatever that allows is read: identifiers, settings, notes, styles, voice tags, a
-byte order mark, any line ends, times without hours.
+byte order mark, any line ends, times without hours. So is what is plain without being allowed: times with a comma,
+without milliseconds or with 60 seconds, and arrows in the text. What cannot be read is counted.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from typing import NamedTuple
 import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>]*)>")
-_TAG = re.compile(r"</?(?:[a-z]+|\d[\d:.]*)(?:[.\s][^>]*)?>", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_TIME = r"(?:(\d{1,9}):)?(\d{1,4}):(\d{1,4})(?:[.,](\d+))?"
+_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?![\d:.,])", re.ASCII)
+_BLANK = re.compile(r"\n{2,}")
+_NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?!\S)|\s*\Z")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
+_TAG = re.compile(
+    r"</?(?:c|i|b|u|s|v|ruby|rt|lang|em|strong|br|p|span|font|\d[\d:.]*)(?:[.\s/][^<>]*)?>", re.IGNORECASE
+)
 
 
 class Cue(NamedTuple):
@@ -45,7 +53,7 @@ class Transcript:
     Attributes:
         cues: those with words, in the file's order; where several voices share one, one per voice.
         plain_text: a line per cue, without times; "Name: " opens a line where the speaker changes.
-        dropped: timing lines that could not be read as a cue.
+        dropped: how often words, or times, stood where no cue could be read.
 
     """
 
@@ -62,13 +70,51 @@ def parse(vtt: str) -> Transcript:
         ValueError: when `vtt` is no WebVTT.
 
     """
+    header, *blocks = _blocks(vtt)
+    read = [_readable(block) for block in blocks]
     try:
-        captions = webvtt.from_string(vtt).captions
+        captions = webvtt.from_string("\n\n".join([header, *(text for text, _ in read)])).captions
     except (MalformedFileError, MalformedCaptionError) as error:
-        raise ValueError("the transcript is no WebVTT: it does not start with WEBVTT") from error
+        raise ValueError("it is no WebVTT, which starts with WEBVTT") from error
     cues = tuple(cue for caption in captions for cue in _cues(caption))
-    dropped = sum("-->" in line for line in vtt.splitlines()) - len(captions)
-    return Transcript(cues, "\n".join(_lines(cues)), max(dropped, 0))
+    return Transcript(cues, "\n".join(_lines(cues)), dropped=sum(dropped for _, dropped in read))
+
+
+def is_bare(vtt: str) -> bool:
+    """Whether a file is the header of a WebVTT file and nothing else: its transcript is not there yet."""
+    header, *blocks = _blocks(vtt)
+    return header.lstrip("\ufeff").startswith("WEBVTT") and not blocks
+
+
+def _blocks(vtt: str) -> list[str]:
+    """The header and the blocks below it: one ends at an empty line, the header also where a cue begins."""
+    head, *blocks = _BLANK.split(_LINE_END.sub("\n", vtt))
+    lines = head.split("\n")
+    end = next((number for number, line in enumerate(lines) if number and "-->" in line), len(lines))
+    return ["\n".join(lines[:end]), *filter(None, ["\n".join(lines[end:]), *(block.strip("\n") for block in blocks)])]
+
+
+def _readable(block: str) -> tuple[str, int]:
+    """A block as `webvtt` reads it, which is strict about times and arrows; and how many cues it lacks (0 or 1)."""
+    lines = block.split("\n")
+    timings = [_TIMING.match(line) for line in lines]
+    above = next((number for number, timing in enumerate(timings) if timing), len(lines))
+    has_identifier = above == 1 < len(lines)
+    dropped = above > 0 and not has_identifier and not _NO_CUE.match(block)
+    pairs = zip(lines, timings, strict=True)
+    written = (_timing(timing) if timing else line.replace("-->", "--&gt;") for line, timing in pairs)
+    return "\n".join(written), int(dropped)
+
+
+def _timing(found: re.Match[str]) -> str:
+    """The times as the standard has them, without the settings behind them."""
+    numbers = found.groups()
+    return f"{_clock(*numbers[:4])} --> {_clock(*numbers[4:])}"
+
+
+def _clock(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> str:
+    whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}.{(fraction or '')[:3]:0<3}"
 
 
 def _cues(caption: webvtt.Caption) -> Iterator[Cue]:

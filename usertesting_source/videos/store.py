@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from threading import Thread
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from ..errors import ApiError, ConfigurationError, DownloadError, Interrupted
 from .bucket import Bucket
@@ -23,10 +24,11 @@ from .transfer import THREADS, Problem, StoredVideo, Transfer, Verdict, hide_sig
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec ships no types
 
-__all__ = ["StoredVideo", "VideoJob", "VideoStore"]
+__all__ = ["Downloads", "StoredVideo", "VideoJob", "VideoStore"]
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-_TICK = 0.1
+TICK_S = 0.1
+END_S = 10.0  # a stop is to work within 15 s
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class VideoJob:
     ask_url: Callable[[], str]
 
 
-Result: TypeAlias = tuple[VideoJob, "StoredVideo | DownloadError | ApiError"]
+T = TypeVar("T")
+Job = TypeVar("Job", bound=VideoJob)
+Result: TypeAlias = "tuple[Job, StoredVideo | DownloadError | ApiError]"
 
 
 class VideoStore:
@@ -113,7 +117,7 @@ class VideoStore:
             return outcome
         raise outcome
 
-    def download_all(self, jobs: Iterable[VideoJob | None]) -> Generator[Result | None, None, None]:
+    def download_all(self, jobs: Iterable[Job | None]) -> Generator[Result[Job] | None, None, None]:
         """
         Store many videos; yields each job with its result, in the order of completion.
 
@@ -131,12 +135,8 @@ class VideoStore:
             Exception: whatever else `jobs` or `ask_url` raises, after the running downloads were yielded.
 
         """
-        with ThreadPoolExecutor(self.concurrency, thread_name_prefix=THREADS) as pool:
-            slots = _Slots(self, pool, iter(jobs))
-            try:
-                yield from slots.results()
-            finally:
-                slots.abort()
+        with closing(Downloads[Job](self)) as downloads:
+            yield from downloads.results(jobs)
 
     def open_bucket(self) -> Bucket:
         """The bucket, tried once."""
@@ -163,100 +163,140 @@ class VideoStore:
 
 
 @dataclass
-class _Task:
-    job: VideoJob
+class _Task(Generic[Job]):
+    job: Job
     transfer: Transfer
     asked: int = 0
 
 
-class _Slots:
-    """One call of `download_all`: what runs, what is to be asked for again, and what comes next."""
+class Downloads(Generic[Job]):
+    """
+    Videos on their way into a store, as many at a time as it allows.
 
-    def __init__(self, store: VideoStore, pool: ThreadPoolExecutor, jobs: Iterator[VideoJob | None]) -> None:
-        self._store, self._pool, self._jobs = store, pool, jobs
-        self._running: dict[Future[StoredVideo | Problem], _Task] = {}
-        self._expired: deque[_Task] = deque()
-        self._exhausted = False
-        self._stopped = False
+    A job that `results` takes stays here until it is handed back with its result, whoever iterates then: who leaves an
+    iteration in the middle leaves the transfers running, and the next iteration yields what has completed meanwhile.
+    `close` ends them; what was not handed back by then is still due.
+
+    The threads are daemons: one that hangs (a host that says nothing at all) keeps neither a stop nor the process from
+    its end for long, and finds out that it was aborted when it comes back.
+    """
+
+    def __init__(self, store: VideoStore) -> None:
+        self._store = store
+        self._running: dict[Future[StoredVideo | Problem], _Task[Job]] = {}
+        self._expired: deque[_Task[Job]] = deque()
+        self._complete: deque[Result[Job]] = deque()
+        self._is_fed = False
+        self._is_interrupted = False
         self._failure: Exception | None = None
 
-    def results(self) -> Iterator[Result | None]:
-        while not self._stopping() and (self._running or self._may_begin()):
-            completed = self._completed()
-            yield from completed
-            if self._may_begin() and len(self._running) < self._store.concurrency:
-                running = len(self._running)
-                unasked = self._begin()
-                if unasked or len(self._running) == running:
-                    yield unasked
-            elif not completed:
-                wait(self._running, _TICK, FIRST_COMPLETED)
+    @property
+    def jobs(self) -> list[Job]:
+        """What was taken and not handed back yet."""
+        tasks = (*self._running.values(), *self._expired)
+        return [*(task.job for task in tasks), *(job for job, _ in self._complete)]
+
+    def results(
+        self, jobs: Iterable[Job | None], patience: Callable[[], float] = lambda: TICK_S
+    ) -> Generator[Result[Job] | None, None, None]:
+        """
+        Takes `jobs` and yields results, those of jobs that were taken earlier too; see `VideoStore.download_all`.
+
+        Args:
+            jobs: taken one by one, each when a slot is free.
+            patience: how many seconds to wait for a transfer, when there is nothing else to do, before yielding None.
+
+        """
+        feed, self._is_fed, self._failure = iter(jobs), True, None
+        while not self._is_stopped() and (self._running or self._complete or self._may_begin()):
+            self._collect()
+            if self._complete:
+                yield self._complete.popleft()
+            elif not self._may_begin() or len(self._running) >= self._store.concurrency:
+                wait(self._running, patience(), FIRST_COMPLETED)
                 yield None
-        self.abort()
-        wait(self._running)
-        yield from (result for result in self._completed() if isinstance(result[1], StoredVideo))
+            elif not self._begin(feed):
+                yield None
+        self.close()
+        while self._complete:
+            if isinstance((result := self._complete.popleft())[1], StoredVideo):
+                yield result
         if self._failure is not None:
             raise self._failure
 
-    def abort(self) -> None:
+    def close(self) -> None:
+        """Ends what runs; nothing of it stays behind."""
         for task in self._running.values():
             task.transfer.abort()
+        wait(self._running, END_S)
+        self._collect()
+        self._running.clear()
 
-    def _stopping(self) -> bool:
-        return self._stopped or self._store.stop()
+    def _is_stopped(self) -> bool:
+        return self._is_interrupted or self._store.stop()
 
     def _may_begin(self) -> bool:
-        return self._failure is None and (bool(self._expired) or not self._exhausted)
+        return self._failure is None and (bool(self._expired) or self._is_fed)
 
-    def _completed(self) -> list[Result]:
-        done = [future for future in self._running if future.done()]
-        settled = [self._settle(self._running.pop(future), future.result()) for future in done]
-        return [result for result in settled if result is not None]
+    def _collect(self) -> None:
+        for future in [future for future in self._running if future.done()]:
+            self._settle(self._running.pop(future), future.result())
 
-    def _settle(self, task: _Task, outcome: StoredVideo | Problem) -> Result | None:
+    def _settle(self, task: _Task[Job], outcome: StoredVideo | Problem) -> None:
         if isinstance(outcome, StoredVideo):
-            return task.job, outcome
+            self._complete.append((task.job, outcome))
+            return
+        if outcome.verdict is Verdict.STOPPED:
+            return
         if outcome.verdict is Verdict.EXPIRED and task.asked < self._store.attempts:
             self._expired.append(task)
-            return None
+            return
         if outcome.verdict is Verdict.REFUSED:
             self._store.doubt_bucket()
-        return task.job, _download_error(task.job, outcome)
+        self._complete.append((task.job, _download_error(task.job, outcome)))
 
-    def _begin(self) -> Result | None:
-        """Start the next download; a result when there is none to start for the next job."""
+    def _begin(self, feed: Iterator[Job | None]) -> bool:
+        """Whether a job was there: its download has begun, or it has its result already."""
         try:
-            task = self._next()
-            return self._start(task) if task else None
+            if task := self._next(feed):
+                self._start(task)
+                return True
         except Interrupted:
-            self._stopped = True
+            self._is_interrupted = True
         except Exception as error:  # noqa: BLE001 - raised again once the running downloads are in
             self._failure = error
-        return None
+        return False
 
-    def _next(self) -> _Task | None:
+    def _next(self, feed: Iterator[Job | None]) -> _Task[Job] | None:
         bucket = self._store.open_bucket()
         if self._expired:
             return self._expired.popleft()
         try:
-            job = next(self._jobs)
+            job = next(feed)
         except StopIteration:
-            self._exhausted = True
+            self._is_fed = False
             return None
         return _Task(job, self._store.transfer(bucket, job)) if job else None
 
-    def _start(self, task: _Task) -> Result | None:
+    def _start(self, task: _Task[Job]) -> None:
         job = task.job
         if not (_SAFE_ID.fullmatch(job.test_id) and _SAFE_ID.fullmatch(job.session_id)):
             unsafe = Problem(Verdict.LOST, f"its ids ({job.test_id!r} is the test's) make no safe file name")
-            return job, _download_error(job, unsafe)
+            self._complete.append((job, _download_error(job, unsafe)))
+            return
         task.asked += 1
         try:
             task.transfer.url = job.ask_url()
         except ApiError as error:
-            return job, error
-        self._running[self._pool.submit(task.transfer.run)] = task
-        return None
+            self._complete.append((job, error))
+            return
+        self._running[_in_thread(task.transfer.run)] = task
+
+
+def _in_thread(work: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+    Thread(target=lambda: future.set_result(work()), name=THREADS, daemon=True).start()
+    return future
 
 
 _REMEDIES = {
@@ -264,7 +304,6 @@ _REMEDIES = {
     Verdict.EXPIRED: "Fresh addresses were refused as well: look at this machine's clock and its proxy",
     Verdict.LOST: "The next run asks for a new address; if it fails again, ask UserTesting's support",
     Verdict.REFUSED: "Check the bucket: its space, its rules and the rights of the credentials",
-    Verdict.STOPPED: "The next run downloads it",
 }
 
 

@@ -29,6 +29,9 @@ _CHUNK = 2**20
 _LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 # What the storage answers to a URL that has expired, was used up, or was signed with an expired token.
 _EXPIRED = (400, 401, 403)
+# What says in its header that it is no video, and what may come before the first bytes of a document.
+_DOCUMENT = re.compile(r"\s*(?:text/|application/(?:json|xml|[\w.-]+\+(?:json|xml))\b)", re.IGNORECASE)
+_BLANKS = b"\xef\xbb\xbf \t\r\n"
 _BUSY = (408, 429, 500, 502, 503, 504)
 
 _log = logging.getLogger(__name__)
@@ -174,6 +177,8 @@ class Transfer:
         received = 0
         for chunk in response.iter_content(_CHUNK):
             self._go_on()
+            if received == 0:
+                _check_beginning(chunk, _host(response.url))
             received += len(chunk)
             yield chunk
         if received == 0 or announced not in (None, received):
@@ -212,8 +217,14 @@ def _check_answer(response: requests.Response) -> None:
     if status != 200:
         raise _TransferError(Verdict.LOST, f"{host} does not give the video (status {status})")
     kind = response.headers.get("Content-Type", "")
-    if kind.startswith("text/"):
-        raise _TransferError(Verdict.LOST, f"{host} answers with {kind}, not a video; a proxy's page perhaps")
+    if _DOCUMENT.match(kind):
+        raise _TransferError(Verdict.LOST, f"{host} answers with {kind[:100]}, not a video; a proxy's page perhaps")
+
+
+def _check_beginning(chunk: bytes, host: str) -> None:
+    """No container of videos begins like a document: MPEG-4 with the size of a small box, WebM and AVI with a mark."""
+    if chunk[:1024].lstrip(_BLANKS)[:1] in (b"<", b"{", b"["):
+        raise _TransferError(Verdict.LOST, f"{host} answers with an error document, not a video")
 
 
 def _announced_size(response: requests.Response) -> int | None:

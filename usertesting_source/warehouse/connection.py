@@ -13,10 +13,59 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..errors import ConfigurationError, DestinationError, DestinationLocked
 
-__all__ = ["Connection", "Warehouse", "batches"]
+__all__ = ["Connection", "Warehouse", "batches", "connected", "is_locked", "placeholders"]
 
 Row = dict[str, Any]
 BATCH = 200
+_TRY_AGAIN_S = 0.5
+_LOCKED = ("could not set lock", "conflicting lock", "being used by another process")
+
+
+@contextmanager
+def connected(
+    pipeline: Pipeline,
+    patience: Callable[[], float],
+    wait: Callable[[float], object] = time.sleep,
+    blocked: Callable[[], object] = lambda: None,
+) -> Iterator[SqlJobClientBase]:
+    """
+    The client of the destination, connected; a DuckDB file that another program holds is waited for.
+
+    Args:
+        pipeline: only its destination and dataset are used.
+        patience: for how many seconds; asked after each try, as a stop may shorten it.
+        wait: sleeps so many seconds; raise in it to give up early.
+        blocked: is called each time that the file is held.
+
+    Raises:
+        ConfigurationError: the destination is not an SQL one.
+        DestinationConnectionError: dlt's own; the file was held all the time (`is_locked`), or something else is wrong.
+
+    """
+    began = time.monotonic()
+    while True:
+        client = pipeline.destination_client()
+        if not isinstance(client, SqlJobClientBase):
+            raise ConfigurationError(
+                f"destination = {client.config.destination_type!r}: alerts need an SQL destination"
+            )
+        try:
+            client.__enter__()
+            break
+        except DestinationConnectionError as error:
+            if not is_locked(str(error)) or time.monotonic() - began >= patience():
+                raise
+        blocked()
+        wait(_TRY_AGAIN_S)
+    try:
+        yield client
+    finally:
+        client.__exit__(None, None, None)  # type: ignore[arg-type]  # dlt's own signature asks for an error
+
+
+def is_locked(error: str) -> bool:
+    """Whether the text of an error says that another program holds the DuckDB file."""
+    return any(sign in error.lower() for sign in _LOCKED)
 
 
 class Connection:
@@ -98,43 +147,18 @@ class Warehouse:
             DestinationError: the destination refuses the connection or a statement.
 
         """
-        client = self._opened()
         try:
-            yield Connection(client)
+            with connected(self.pipeline, lambda: self._patience, self._wait) as client:
+                yield Connection(client)
+        except DestinationConnectionError as error:
+            if is_locked(str(error)):
+                raise DestinationLocked(
+                    f"Another program held the DuckDB file for {self._patience:.0f} seconds; close it, then run this"
+                    " again."
+                ) from error
+            raise DestinationError(f"The warehouse cannot be reached: {error}") from error
         except DatabaseException as error:
             raise DestinationError(f"The warehouse refuses a statement of the alerts: {error}") from error
-        finally:
-            client.__exit__(None, None, None)  # type: ignore[arg-type]  # dlt's own signature asks for an error
-
-    def _opened(self) -> SqlJobClientBase:
-        give_up = time.monotonic() + self._patience
-        while True:
-            client = self.pipeline.destination_client()
-            if not isinstance(client, SqlJobClientBase):
-                raise ConfigurationError(
-                    f"destination = {client.config.destination_type!r}: alerts need an SQL destination"
-                )
-            try:
-                client.__enter__()
-            except DestinationConnectionError as error:
-                if not _is_lock(error) or time.monotonic() >= give_up:
-                    raise _explained(error, self._patience) from error
-                self._wait(0.5)
-            else:
-                return client
-
-
-def _is_lock(error: Exception) -> bool:
-    said = str(error).lower()
-    return "lock on file" in said or "being used by another process" in said
-
-
-def _explained(error: Exception, patience: float) -> DestinationError:
-    if _is_lock(error):
-        return DestinationLocked(
-            f"Another program held the DuckDB file for {patience:.0f} seconds; close it, then run this again."
-        )
-    return DestinationError(f"The warehouse cannot be reached: {error}")
 
 
 def batches(values: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
@@ -142,3 +166,8 @@ def batches(values: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
     rest = list(values)
     for start in range(0, len(rest), size):
         yield rest[start : start + size]
+
+
+def placeholders(values: Sequence[object]) -> str:
+    """A mark for each of `values`, as a list in SQL has them: `%s, %s, %s`."""
+    return ", ".join(["%s"] * len(values))

@@ -6,15 +6,17 @@ What dlt raises on the way becomes our errors here, and nowhere else.
 
 from __future__ import annotations
 
-import time
+import errno
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dlt
 from dlt.common.exceptions import SignalReceivedException
+from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
+from dlt.common.storages.exceptions import LoadPackageNotFound
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -27,12 +29,18 @@ from ..errors import (
 )
 from ..outcome import Watcher
 from ..stop import Stop
-from .lock import alone
-from .views import create_views
+from .connection import connected, is_locked
+from .home import is_foreign, take_state, unwritable
+from .views.create import create_views
 
+MERGING = {"delta", "iceberg"}
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
-LOCKED = ("Could not set lock", "Conflicting lock", "being used by another process")
+UNWRITABLE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
+_NOT_RESTORED = (
+    "The state of the working folder is not the one that the destination holds, and restore_from_destination = false"
+    " keeps it: sessions that only one of them knows are skipped, or loaded again. Remove that setting, or run --full."
+)
 
 
 class Packages:
@@ -41,6 +49,7 @@ class Packages:
 
     Args:
         pipeline: any dlt pipeline.
+        source: fills the packages.
         watcher: hears of commits, and of a destination that is busy.
         stop: shortens the wait for a busy destination.
         complain: is told what fails without stopping the run.
@@ -50,31 +59,75 @@ class Packages:
 
     """
 
-    def __init__(self, pipeline: dlt.Pipeline, watcher: Watcher, stop: Stop, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline,
+        source: DltSource,
+        watcher: Watcher,
+        stop: Stop,
+        complain: Callable[[str], None],
+    ) -> None:
         self.committed = 0
+        self._source = source
         self._pipeline = pipeline
         self._watcher = watcher
         self._stop = stop
         self._complain = complain
-        self._viewed: str | None = None
+        self._viewed: list[str] = []
 
-    def state(self, source: DltSource) -> dict[str, Any]:
-        """The state that dlt keeps of each resource of a source, by name."""
+    def state(self) -> dict[str, Any]:
+        """The state that dlt keeps of each resource, by name."""
         sources: dict[str, Any] = self._pipeline.state.get("sources", {})
-        resources: dict[str, Any] = sources.get(source.name, {}).get("resources", {})
+        resources: dict[str, Any] = sources.get(self._source.name, {}).get("resources", {})
         return resources
 
-    def finish_pending(self) -> Counter[str]:
-        """Commits what an earlier run fetched and could not load; returns rows by table."""
-        return self.commit() if self._pipeline.has_pending_data else Counter()
+    def begin(self, was_killed: bool = False) -> Counter[str]:
+        """
+        Commits what an earlier run fetched and could not load, then takes the state that the destination holds.
 
-    def sync(self) -> None:
-        """Fetches the state from the destination, on a machine that has none or an older one."""
+        Args:
+            was_killed: the last run was, and the working folder is empty since.
+
+        Returns:
+            Rows committed, by table.
+
+        """
         with destination_errors(self._pipeline):
             self._wait_for_duckdb()
             self._check_duckdb_names()
-            if self._pipeline.config.restore_from_destination:
-                self._pipeline.sync_destination()
+        rows = self.commit() if self._pipeline.has_pending_data else Counter()
+        with destination_errors(self._pipeline):
+            if was_killed or self._pipeline.config.restore_from_destination:
+                take_state(self._pipeline)
+            elif is_foreign(self._pipeline):
+                self._complain(_NOT_RESTORED)
+        return rows
+
+    def check_tables(self) -> None:
+        """
+        Sees that no table was dropped behind dlt's back, which makes a table once and then relies on it.
+
+        Raises:
+            DestinationError: one was; nothing is fetched for a table that is not there.
+
+        """
+        name = self._source.schema.name
+        if name not in self._pipeline.schemas:
+            return
+        tables = self._pipeline.schemas[name].tables
+        roots = [resource for resource in self._source.selected_resources if resource in tables]
+        made = [str(t["name"]) for root in roots for t in get_nested_tables(tables, root) if has_table_seen_data(t)]
+        with destination_errors(self._pipeline), self._pipeline.destination_client(name) as client:
+            if not made or not isinstance(client, SqlJobClientBase):
+                return
+            gone = [table for table, columns in client.get_storage_tables(made) if not columns]
+        if gone:
+            roots = list(dict.fromkeys(table.split("__")[0] for table in gone))
+            raise DestinationError(
+                f"The table `{gone[0]}` was dropped in the destination, and dlt does not make it again by itself. Run"
+                f" `dlt pipeline {self._pipeline.pipeline_name} drop {' '.join(roots)}`, which makes dlt forget it, and"
+                " load again: it is fetched anew. The rest of the data is as it was."
+            )
 
     def _check_duckdb_names(self) -> None:
         """DuckDB names the catalog after the file, and takes a schema of the same name for ambiguous."""
@@ -89,11 +142,12 @@ class Packages:
                 f" dlt.destinations.duckdb('{catalog}_data.duckdb'), or the dataset."
             )
 
-    def extract(self, source: DltSource) -> None:
+    def extract(self) -> None:
         """Fills a package."""
         with destination_errors(self._pipeline):
             file_format = "parquet" if self._is_duckdb else None
-            self._pipeline.extract(source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
+            self._pipeline.extract(self._source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
+        self._pipeline.refresh = None  # it would drop what this very run loads
 
     def commit(self) -> Counter[str]:
         """Normalises and loads what was extracted, whatever asks for a stop meanwhile; returns rows by table."""
@@ -102,7 +156,8 @@ class Packages:
             if not self._pipeline.has_pending_data:
                 return Counter()
             self._wait_for_duckdb()
-            self._pipeline.load()
+            if loaded := self._pipeline.load():
+                self._tidy(loaded.loads_ids)
         self._create_views()
         counts = normalized.row_counts if normalized else {}
         rows = Counter({name: count for name, count in counts.items() if not name.startswith("_dlt") and count})
@@ -110,14 +165,21 @@ class Packages:
         self._watcher.committed(rows)
         return rows
 
+    def _tidy(self, load_ids: Iterable[str]) -> None:
+        """Nothing that was loaded stays in the working folder: it holds participants' words."""
+        storage = self._pipeline._get_load_storage()
+        for load_id in load_ids:
+            with suppress(LoadPackageNotFound):
+                storage.delete_loaded_package(load_id)
+
     def _create_views(self) -> None:
-        """Views can only change with the first package of a run, and with the schema; without them all else works."""
-        version = self._pipeline.default_schema.version_hash
-        if version == self._viewed:
+        """Views can only change with the first package of a run, and with a schema; without them all else works."""
+        versions = [schema.version_hash for schema in self._pipeline.schemas.values()]
+        if versions == self._viewed:
             return
-        self._viewed = version
+        self._viewed = versions
         try:
-            create_views(self._pipeline)
+            create_views(self._pipeline, self._source.schema.name)
         except DestinationError as error:
             self._complain(str(error))
 
@@ -130,17 +192,36 @@ class Packages:
         """A DuckDB file held by another program is waited for."""
         if not self._is_duckdb:
             return
-        began = time.monotonic()
-        while True:
-            try:
-                with self._pipeline.sql_client():
-                    return
-            except Exception as error:
-                patience = STOP_PATIENCE_S if self._stop.asked else LOCK_PATIENCE_S
-                if not _is_locked(str(error)) or time.monotonic() - began >= patience:
-                    raise
-            self._watcher.blocked("another program holds the DuckDB file")
-            time.sleep(1.0)
+        with connected(
+            self._pipeline,
+            lambda: STOP_PATIENCE_S if self._stop.asked else LOCK_PATIENCE_S,
+            blocked=lambda: self._watcher.blocked("another program holds the DuckDB file"),
+        ):
+            return
+
+
+def check_format(pipeline: dlt.Pipeline, source: DltSource) -> None:
+    """
+    Refuses a destination of plain files, which dlt can only append to: each change of a session would be one row more.
+
+    Raises:
+        ConfigurationError: it is one, and no table format makes good for it.
+
+    """
+    if not isinstance(pipeline.destination, dlt.destinations.filesystem):
+        return
+    plain = [
+        name
+        for name, resource in source.selected_resources.items()
+        if resource.compute_table_schema().get("table_format") not in MERGING
+    ]
+    if plain:
+        raise ConfigurationError(
+            f"The destination of pipeline `{pipeline.pipeline_name}` keeps plain files, where dlt only adds rows:"
+            f" sessions would be there twice ({', '.join(plain)}). Either keep them as Delta tables (pip install"
+            " 'dlt[deltalake]'; for each of source.selected_resources.values():"
+            ' resource.apply_hints(table_format="delta")), or load into DuckDB and write files from there.'
+        )
 
 
 @contextmanager
@@ -156,8 +237,10 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
                 raise inside from None
         if _find(error, (ResourceExtractionError, SignalReceivedException)) is not None:
             raise
-        text = _root(error)
-        if _is_locked(text):
+        text, cause = _root(error), _find(error, OSError)
+        if cause is not None and cause.errno in UNWRITABLE:
+            raise ConfigurationError(unwritable(cause)) from error
+        if is_locked(text):
             raise DestinationLocked(
                 f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
                 f" notebook, a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
@@ -167,10 +250,6 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
             f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was"
             " fetched is kept, and finished first by the next run."
         ) from error
-
-
-def _is_locked(text: str) -> bool:
-    return any(sign in text for sign in LOCKED)
 
 
 def _find(error: BaseException | None, kind: Any) -> Any:
@@ -183,34 +262,6 @@ def _find(error: BaseException | None, kind: Any) -> Any:
 def _root(error: BaseException) -> str:
     inner: Any = getattr(error, "exception", None)
     return _root(inner) if isinstance(inner, BaseException) else f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """
-    One run per pipeline and machine, in a working folder that no killed process has left half-way.
-
-    dlt would go on with such a folder, but it loads rows twice when it was killed right after a commit of the
-    destination, and stops for good when it was killed while it changed its schemas. So the folder is emptied, and is as
-    on a bare machine: the state comes back from the destination, and fits to the data there.
-
-    Raises:
-        AnotherRunIsActive: there is one.
-
-    """
-    name, folder = pipeline.pipeline_name, Path(pipeline.pipelines_dir)
-    running = folder / f".{name}.usertesting.running"
-    taken = f"Pipeline `{name}` is running on this machine already; this run has nothing to do."
-    with alone(folder / f".{name}.usertesting.lock", taken):
-        if running.exists() and pipeline.config.restore_from_destination:
-            pipeline.drop()
-        running.touch()
-        try:
-            yield
-        except Exception:
-            running.unlink()
-            raise
-        running.unlink()
 
 
 @contextmanager

@@ -1,0 +1,113 @@
+"""What the destination holds of the sessions inside the overlaps, read for the resources that go by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from ..sync.loaded import Loaded
+from ..times import moment, parse_time
+from .connection import Connection, batches, placeholders
+
+TESTS_A_QUERY = 50
+_COLUMNS = ("session_id", "test_id", "finish_time", "start_time", "listing_mark", "removed_at", "_dlt_load_id")
+
+Row = dict[str, Any]
+BySession = dict[str, Loaded]
+
+
+def active_pipeline() -> dlt.Pipeline | None:
+    """The pipeline that dlt is running; None where a source is read without one."""
+    context = Container()[PipelineContext]
+    return cast("dlt.Pipeline", context.pipeline()) if context.is_active() else None
+
+
+class LoadedSessions:
+    """
+    Reads tables of sessions in the dataset of a pipeline.
+
+    What cannot be asked (a destination without SQL, a table that is not there, has another name, or is of an older
+    version) holds nothing, as far as this tells.
+
+    Args:
+        pipeline: gives the pipeline; None: there is none.
+
+    """
+
+    def __init__(self, pipeline: Callable[[], dlt.Pipeline | None] = active_pipeline) -> None:
+        self._pipeline = pipeline
+
+    def since(self, table: str, windows: Mapping[str, int]) -> dict[str, BySession]:
+        """By test, the sessions in `table` that finished since the moment (ms) that `windows` has for their test."""
+        found: dict[str, BySession] = {test_id: {} for test_id in windows}
+        with self._open(table) as db:
+            for tests in batches(windows, TESTS_A_QUERY) if db else ():
+                assert db is not None
+                one = "(test_id = %s AND (finish_time >= %s OR finish_time IS NULL))"
+                values = [value for test_id in tests for value in (test_id, moment(windows[test_id]))]
+                for row in db.select(table, _COLUMNS, " OR ".join([one] * len(tests)), *values):
+                    _add(found[row["test_id"]], row)
+        return found
+
+    def these(self, table: str, session_ids: Sequence[str]) -> BySession:
+        """Of some sessions, those that `table` holds."""
+        found: BySession = {}
+        with self._open(table) as db:
+            for ids in batches(session_ids) if db else ():
+                assert db is not None
+                for row in db.select(table, _COLUMNS, f"session_id IN ({placeholders(ids)})", *ids):
+                    _add(found, row)
+        return found
+
+    def everything(self, table: str, test_id: str) -> set[str] | None:
+        """The ids of all sessions of a test that `table` holds, or that its issues tell of; None: nobody can say."""
+        with self._open(table) as db:
+            if db is None:
+                return None
+            rows = db.select(table, ("session_id",), "test_id = %s", test_id)
+            rows += db.select("load_issues", ("session_id",), "resource = %s AND test_id = %s", table, test_id)
+        return {row["session_id"] for row in rows if row["session_id"]}
+
+    def row(self, table: str, session_id: str) -> Row | None:
+        """A session's whole row, without dlt's own columns."""
+        with self._open(table) as db:
+            rows = db.select(table, db.columns(table), "session_id = %s", session_id) if db else []
+        return {key: value for key, value in rows[0].items() if not key.startswith("_dlt")} if rows else None
+
+    @contextmanager
+    def _open(self, table: str) -> Iterator[Connection | None]:
+        pipeline = self._pipeline()
+        client = pipeline.destination_client() if pipeline is not None and pipeline.destination else None
+        if not isinstance(client, SqlJobClientBase):
+            yield None
+            return
+        with client:
+            db = Connection(client)
+            yield db if {"session_id", "test_id", "finish_time"} <= set(db.columns(table)) else None
+
+
+def _add(found: BySession, row: Row) -> None:
+    start, finish = _ms(row.get("start_time")), _ms(row.get("finish_time"))
+    time = finish or start
+    if time is not None:
+        mark, is_gone = row.get("listing_mark"), row.get("removed_at") is not None
+        found[row["session_id"]] = Loaded(time, start, mark, is_gone, _load_time(row.get("_dlt_load_id")))
+
+
+def _ms(value: object) -> int | None:
+    time = parse_time(value)
+    return None if time is None else round(time.timestamp() * 1000)
+
+
+def _load_time(load_id: object) -> int:
+    """When a package was begun, in ms: dlt names packages by that."""
+    try:
+        return round(float(str(load_id)) * 1000)
+    except ValueError:
+        return 0
