@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +180,9 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
         def signal_twice() -> None:
             os.kill(process.pid, signal.SIGINT)
-            time.sleep(0.2)  # two at the very same moment count as one
-            os.kill(process.pid, signal.SIGTERM)
-            time.sleep(0.2)
+            while not wait([process.sentinel], 0.2):  # two at the very same moment count as one
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGTERM)
 
         api.faults.on_request = lambda request: _at(request, api, 5, signal_twice)
         process.join(30)

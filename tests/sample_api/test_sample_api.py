@@ -375,14 +375,14 @@ def test_the_quota_is_enforced(serve: Callable[..., Client], retry_after: bool) 
 @pytest.mark.parametrize("window", ["sliding", "fixed"])
 def test_the_quota_comes_back_and_refusals_cost_nothing(serve: Callable[..., Client], window: str) -> None:
     """A period after the first request there is room again, however many were refused in between."""
-    client = serve(survey(), rate_limit=2, rate_period=0.4, window=window)
+    client = serve(survey(), rate_limit=2, rate_period=1.0, window=window)
     started = time.monotonic()
     statuses: list[int] = []
     while statuses.count(200) < 3:
         statuses.append(client.get(f"{V1}/workspaces").status_code)
         assert time.monotonic() - started < 5
     assert statuses[:3] == [200, 200, 429]
-    assert time.monotonic() - started >= 0.35
+    assert time.monotonic() - started >= 0.95
 
 
 def test_each_endpoint_can_have_a_quota_of_its_own(serve: Callable[..., Client]) -> None:
@@ -500,12 +500,12 @@ def test_every_task_type_is_served_in_every_shape(serve: Callable[..., Client], 
 
 
 def test_large_tests_are_listed_quickly(serve: Callable[..., Client]) -> None:
-    """12,000 sessions: the last legal page comes in a fraction of a second and counts all."""
+    """12,000 sessions: the last legal page costs a fraction of a second and counts all."""
     study = survey(12_000)
     client = serve(study)
-    started = time.monotonic()
+    spent = time.process_time()
     last = client.page(study.test_id, limit=500, offset=10_000)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - spent < 2
     assert (len(last["sessions"]), last["meta"]["pagination"]["totalCount"]) == (500, 12_000)
 
 
@@ -650,17 +650,16 @@ def test_the_world_can_change_between_two_requests(serve: Callable[..., Client])
 
 
 def test_many_threads_are_served_at_once(serve: Callable[..., Client]) -> None:
-    """Slow answers wait side by side, and every request is in the log once."""
+    """Eight requests are in the server at a time, and each is in the log once."""
     client = serve(survey())
-    client.api.faults.latency = 0.2
+    together = threading.Barrier(8)
+    client.api.faults.on_request = lambda _: together.wait(30)
     url, headers = f"{client.api.base_url}{V1}/workspaces", dict(client.http.headers)
     threads = [threading.Thread(target=requests.get, args=(url,), kwargs={"headers": headers}) for _ in range(8)]
-    started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert time.monotonic() - started < 1.2
     assert client.api.count("workspaces", status=200) == 8
 
 
