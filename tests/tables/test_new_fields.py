@@ -8,7 +8,8 @@ from typing import Any
 
 import dlt
 import pytest
-from hypothesis import given
+from dlt.common.schema.detections import is_iso_timestamp
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from usertesting_source.tables.new_fields import MOST, NewFields
@@ -126,6 +127,18 @@ def test_a_field_inside_an_object_is_named_after_both() -> None:
         "mood": 3,
         "extra_json": {"response": {"pace": 2, "list": [4]}},
     }
+
+
+@given(st.text() | st.from_regex(r"[0-9]{2,4}-?[0-9WT:. /-]{0,12}[Z+]?[0-9]{0,4}", fullmatch=True))
+@example("2026/03/01 12:00")
+@example("00930:05")
+@example("20260301T12")
+@example("2026-W09-5T12:00")
+@example("2026-060T00:00:00Z")
+def test_texts_that_dlt_would_take_for_times_are_no_texts(value: str) -> None:
+    """Then their column would be one of times, and the next text would not fit."""
+    for held in placed({"device": value}).values():
+        assert not (isinstance(held, str) and is_iso_timestamp(str, held))
 
 
 @given(

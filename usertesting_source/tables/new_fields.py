@@ -29,7 +29,7 @@ _LONGEST = 60  # Postgres cuts names at 63 characters
 _MOST_DIGITS = 3  # more of them make an id
 _OPEN = ("response",)  # its fields are columns of the task itself
 _NOT_NEW = re.compile("_dlt_.*|.*__v_[a-z]+")  # dlt's own columns, and those that it makes when a type changes
-_NEARLY_A_TIME = re.compile(r"\d{4}[-\dW]*[T ]\d")  # dlt might take such a text for a time
+_NEARLY_A_TIME = re.compile(r"\d{4}[-/:\dW]*(?:[T ]\d|:)")  # dlt might take such a text for a time
 
 
 class NewFields:
