@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import ApiError, DownloadError, Interrupted
 from ..sync.again import Due
 from ..tables.rows import video_row
-from ..videos.store import TICK_S, Downloads, StoredVideo, VideoJob
+from ..videos.store import TICK_S, Downloads, VideoJob
+from ..videos.transfer import StoredVideo
 from .per_session import PerSession
 from .poll import Poll
 from .visits import Visit
