@@ -19,7 +19,7 @@ FACE = "the public face"
 FLOORS = (
     {"pipelines", "__main__"},
     {"cli"},
-    {FACE},
+    {FACE, "signals"},  # names that users import
     {"run"},
     {"source", "alerts"},
     {"extract", "warehouse"},
