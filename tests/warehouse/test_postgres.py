@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -118,3 +119,21 @@ def test_odd_sessions_are_loaded_beside_good_ones_on_postgres(source_of: Any, po
         assert query(pipeline, f"{sql} having count(*) > 99") == []
         kept = "select count(*) from session_details where extra_json::text like '%innermost%'"
         assert query(pipeline, kept) == [(3,)]
+
+
+def test_duckdb_and_postgres_in_turns_each_get_everything(
+    source_of: Any, postgres: Any, pipeline_of: Any, query: Any
+) -> None:
+    """Under one pipeline name, in one folder of dlt's; and what Postgres holds is not fetched again."""
+    with SampleApi([simple_study(n=5, newest=datetime.now(timezone.utc))], rate_limit=None) as api:
+        pipelines = [pipeline_of, partial(postgres, "turns")]
+        for _ in range(3):
+            api.add_session(api.test_ids[0])
+            for pipeline in pipelines:
+                assert load(pipeline(), source_of(api, resources=["sessions", "session_details"])).exit_code == 0
+        for pipeline in pipelines:
+            for table in ("sessions", "session_details"):
+                assert query(pipeline(), f"select count(*), count(distinct session_id) from {table}") == [(8, 8)]
+        assert api.count("details") == 16
+        states = query(postgres("turns"), "select length(state) from _dlt_pipeline_state order by version")
+        assert states[-1][0] < 2_000

@@ -205,11 +205,11 @@ class ListingReader:
         is_full, read = len(page.rows) >= PAGE, walk.offset + len(page.rows)
         if not fresh and (is_full or (rows[0].session_id == first_id and self._lacks(page))):
             self._end("the API repeats a page", gaps=True)
-        elif not fresh and len(rows) == 1:
+        elif not fresh and len(rows) == 1:  # the shared row alone: nothing is behind it
             self._end(self._count_problem(page))
-        elif not is_full and read == page.total:
+        elif not is_full and read == page.total:  # the last page, by its length and by the count
             self._end(self._count_problem(page) if walk.nameless else None)
-        elif walk.offset >= LAST_OFFSET:
+        elif walk.offset >= LAST_OFFSET:  # no page can be asked for behind this one
             walk.at_ceiling = True
             self._end(self._ceiling_problem(read, page.total))
         else:
