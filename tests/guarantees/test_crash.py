@@ -44,7 +44,7 @@ def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
             assert api.count() - before < 400
         killed = codes.count(killer.KILLED)
         assert killed >= KILLS * 0.7
-        assert killer.run(replace(job, chunk=400))[0] == 0
+        assert killer.run(replace(job, chunk=400))[0] == 0  # the rest in one package
         lab = Lab(api, tmp_path)
         _assert_whole(lab)
         again = Counter(lab.asked("details")) + Counter(lab.asked("transcript"))

@@ -13,10 +13,10 @@ from usertesting_source.stop import Stop
 
 def test_fresh_sessions_do_not_wait_for_a_backlog(tmp_path: Path) -> None:
     """
-    While 400 sessions of one test are worked off under a watch, one that finishes in it, and one that finishes in
+    While 200 sessions of one test are worked off under a watch, one that finishes in it, and one that finishes in
     another test, are loaded within a chunk of being listed.
     """
-    backlog = simple_study(n=400, newest=ago(days=1), every=timedelta(hours=1), seed=1)
+    backlog = simple_study(n=200, newest=ago(days=1), every=timedelta(hours=1), seed=1)
     other = simple_study(n=2, newest=ago(days=1), seed=2)
     with SampleApi([backlog, other], rate_limit=None) as api:
         lab, stop = Lab(api, tmp_path, resources=DETAILS), Stop()
@@ -38,13 +38,13 @@ def test_fresh_sessions_do_not_wait_for_a_backlog(tmp_path: Path) -> None:
                 listed.setdefault(request.query["testId"], len(lab.asked("details")))
 
         api.faults.on_request = on_request
-        summary = lab.load(chunk=40, watch_minutes=1e-6, watcher=Arrivals(), stop=stop)
+        summary = lab.load(chunk=20, watch_minutes=1e-6, watcher=Arrivals(), stop=stop)
         asked = lab.asked("details")
         assert summary.exit_code == 4
-        assert len(asked) == len(set(asked)) < 400
+        assert len(asked) == len(set(asked)) < 200
         for session_id, test_id in zip(fresh, (backlog.test_id, other.test_id), strict=True):
-            assert asked.index(session_id) - listed[test_id] <= 40
-        lab.load(chunk=400)
+            assert asked.index(session_id) - listed[test_id] <= 20
+        lab.load(chunk=200)
         assert lab.ids("session_details") == sorted(lab.asked("details")) == all_ids(api)
 
 
