@@ -91,12 +91,12 @@ def test_killed_at_every_single_point(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _missing_table(folder: Path, table: str) -> Iterator[None]:
-    """Somebody has taken a table away: the destination takes the others, and fails then."""
+def _missing_column(folder: Path, table: str, column: str) -> Iterator[None]:
+    """Somebody has changed a table: the destination takes the others, and fails then."""
     database = str(folder / "test.duckdb")
-    for before, after in ((table, "hidden"), ("hidden", table)):
+    for before, after in ((column, "hidden"), ("hidden", column)):
         with duckdb.connect(database) as connection:
-            connection.execute(f"alter table usertesting.{before} rename to {after}")
+            connection.execute(f"alter table usertesting.{table} rename column {before} to {after}")
         if after == "hidden":
             yield
 
@@ -109,7 +109,7 @@ def test_a_destination_that_fails_half_way(tmp_path: Path) -> None:
         lab.load(chunk=4, max_minutes=None, watcher=None)
         for _ in range(12):
             api.add_session(study.test_id)
-        with _missing_table(tmp_path, "transcripts"):
+        with _missing_column(tmp_path, "transcripts", "cue_count"):
             summary = lab.load(chunk=4)
             assert isinstance(summary.error, DestinationError)
             assert summary.exit_code == 1
