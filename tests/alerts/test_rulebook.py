@@ -22,7 +22,7 @@ EXAMPLES = {"enabled", "severity", "keywords", "patterns"}
 @pytest.fixture
 def shown() -> dict[str, dict[str, Any]]:
     """The rules that stand as comments in .dlt/config.toml."""
-    comment = CONFIG.read_text().partition("# Rules.")[2].partition("\n[runtime]")[0]
+    comment = CONFIG.read_text().partition("# Rules.")[2].partition("\n\n")[0]
     lines = [line.removeprefix("# ") for line in comment.splitlines()[1:]]
     tables: dict[str, dict[str, Any]] = tomlkit.parse("\n".join(lines)).unwrap()["alerts"]["rules"]
     return tables
