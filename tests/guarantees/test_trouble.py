@@ -387,7 +387,7 @@ def test_more_sessions_than_the_api_lists(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lie", ["ignored offset", "empty page"])
 def test_lists_with_holes_are_loaded_as_far_as_they_go(tmp_path: Path, lie: str) -> None:
-    """The numbers are in a warning and in load_issues; when the list is whole again, so is the table."""
+    """The numbers are in the output, with exit code 3, and in load_issues; when the list is whole again, so is the table."""
     study = simple_study(n=1_700, newest=ago(hours=1), every=timedelta(minutes=5))
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=["sessions"])
@@ -395,7 +395,8 @@ def test_lists_with_holes_are_loaded_as_far_as_they_go(tmp_path: Path, lie: str)
         api.faults.empty_pages = math.inf if lie == "empty page" else 0
         summary = lab.load()
         assert 500 <= len(lab.ids("sessions")) < 1_700
-        assert "of 1,700 sessions listed" in next(iter(summary.tally.warnings))
+        assert summary.exit_code == 3
+        assert "of 1,700 sessions listed" in summary.tally.failed[0]
         assert [row[0] for row in lab.query("select status from load_issues")] == ["failed"]
         assert lab.listed() < 12
         api.faults.clear()
@@ -413,7 +414,7 @@ def test_a_lying_count_hides_nothing(tmp_path: Path, told: int) -> None:
         api.faults.total_count = told
         summary = lab.load()
         assert lab.ids("sessions") == all_ids(api)
-        assert bool(summary.tally.warnings) == (told > 600)
+        assert summary.exit_code == (3 if told > 600 else 0)
         assert lab.listed() < 8
         new = api.add_session(study.test_id)
         lab.load()

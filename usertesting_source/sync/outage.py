@@ -24,6 +24,7 @@ SESSIONS_IN_A_ROW = 3
 PROBES_IN_A_ROW = 6
 TESTS_IN_A_ROW = 2
 LISTINGS_IN_A_ROW = 5
+FEWEST_LISTINGS = 3  # where there are no more tests than that
 
 
 class Outage:
@@ -89,7 +90,7 @@ class Outage:
             self._unlisted.clear()
         elif not (self._works and self.was_troubled(test_id)):
             self._unlisted.add(test_id)
-            if len(self._unlisted) >= LISTINGS_IN_A_ROW:
+            if len(self._unlisted) >= min(LISTINGS_IN_A_ROW, max(FEWEST_LISTINGS, self._tests_to_list)):
                 raise self._unavailable(error)
 
     def failed(

@@ -24,7 +24,9 @@ _BLANK = re.compile(r"\n{2,}")
 _NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?!\S)|\s*\Z")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
 _TAG = re.compile(
-    r"</?(?:c|i|b|u|s|v|ruby|rt|lang|em|strong|br|p|span|font|\d[\d:.]*)(?:[.\s/][^<>]*)?>", re.IGNORECASE
+    # each part ends where the next one begins, so that a text full of brackets is read once
+    r"</?(?:(?:c|i|b|u|s|v|ruby|rt|lang|em|strong|br|p|span|font)(?:[.\s/][^<>]*)?|\d[\d:.]*(?:[\s/][^<>]*)?)>",
+    re.IGNORECASE,
 )
 
 

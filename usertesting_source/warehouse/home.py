@@ -45,7 +45,7 @@ def opened(name: str, **options: Any) -> dlt.Pipeline:
     """
     with TemporaryDirectory() as scratch:
         home = home_of(dlt.pipeline(name, pipelines_dir=scratch, **options))
-    folder = _folder(name, Path(get_dlt_pipelines_dir()), home)
+    folder = _folder(name, Path(dlt.config.get("pipelines_dir") or get_dlt_pipelines_dir()), home)
     with writable(folder):
         return _attached(name, folder, home, options)
 
