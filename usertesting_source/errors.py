@@ -7,6 +7,7 @@ Everything that this package raises.
     ├── ApiUnavailable             the API or the token URL cannot be reached, or keeps failing for everything
     ├── ApiError                   one request failed; the rest of the run goes on
     │   ├── NotFound               404: gone, never there, or not visible to these credentials
+    │   ├── Forbidden              403: these credentials may not read this one
     │   ├── BadRequest             400: the API does not take this id or this range
     │   ├── RateLimited            429 even after waiting: somebody else uses up the quota
     │   ├── ServerError            5xx, or a connection that breaks, after all retries
@@ -34,6 +35,7 @@ __all__ = [
     "DestinationError",
     "DestinationLocked",
     "DownloadError",
+    "Forbidden",
     "GatewayPage",
     "Interrupted",
     "NotFound",
@@ -87,6 +89,10 @@ class ApiError(UserTestingError):
 
 class NotFound(ApiError):
     """Raised on 404, which the API also answers for things that the credentials may not see."""
+
+
+class Forbidden(ApiError):
+    """Raised on 403: it concerns what was asked for, since the same credentials may well read the rest."""
 
 
 class BadRequest(ApiError):

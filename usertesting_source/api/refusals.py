@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import (
     BadRequest,
     CredentialsError,
+    Forbidden,
     NotFound,
     RateLimited,
     ServerError,
@@ -25,8 +26,14 @@ def refusal(status: int, said: str, what: str, *, renewed: bool) -> UserTestingE
 
     """
     said = said and f": {said}"
-    if status in (401, 403):
-        return _forbidden(status, said, what, renewed)
+    if status == 401:
+        return _refused(said, renewed)
+    if status == 403:
+        return Forbidden(
+            f"The API forbids these credentials to read {what} (403{said}). Ask UserTesting whether the account's plan"
+            " includes the Results API, and that the credentials' e-mail address is a member of the workspace.",
+            status,
+        )
     if status == 404:
         return NotFound(
             f"The API knows nothing of {what}, or does not show it to these credentials (404{said}).", status
@@ -51,16 +58,10 @@ def refusal(status: int, said: str, what: str, *, renewed: bool) -> UserTestingE
     return UnreadableAnswer(f"The API answers {status} for {what}: no data. It is asked for again later.", status)
 
 
-def _forbidden(status: int, said: str, what: str, renewed: bool) -> CredentialsError:
-    if status == 403:
-        return CredentialsError(
-            f"The API forbids reading {what} (403{said}). Ask UserTesting whether the account's plan includes the"
-            " Results API, and that the credentials' e-mail address is a member of the workspace.",
-            status,
-        )
+def _refused(said: str, renewed: bool) -> CredentialsError:
     remedy = (
         "a new token was refused too: check that client id and scope are meant for this API"
         if renewed
         else "a token lives an hour: get a new one, or set client_id and client_secret, which renew themselves"
     )
-    return CredentialsError(f"The API refuses the credentials (401{said}); {remedy}.", status)
+    return CredentialsError(f"The API refuses the credentials (401{said}); {remedy}.", 401)

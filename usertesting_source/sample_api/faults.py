@@ -68,6 +68,7 @@ class Faults:
         media_cut: so many downloads break off at half.
         media_down: so many downloads are answered with 503.
         repeat_workspace_page: a workspace's page is page one whatever cursor is sent.
+        odd_studies: a workspace's pages also hold what is no study.
         on_request: called before each request is answered, in the server's thread.
 
     """
@@ -95,6 +96,7 @@ class Faults:
     media_cut: float = 0
     media_down: float = 0
     repeat_workspace_page: bool = False
+    odd_studies: bool = False
     on_request: Callable[[Request], object] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _seen: int = field(default=0, repr=False, compare=False)
