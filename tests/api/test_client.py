@@ -361,7 +361,7 @@ def test_an_api_that_cannot_be_reached_is_unavailable(monkeypatch: pytest.Monkey
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}"
-        for base_url in (closed, "http://api.invalid"):
+        for base_url in (closed, "http://api.invalid", "http://no host"):
             with pytest.raises(ApiUnavailable, match=f"{base_url} cannot be reached.*sources.usertesting.base_url"):
                 client(base_url).session_details(SESSION)
         monkeypatch.setenv("HTTP_PROXY", closed)
