@@ -236,7 +236,7 @@ def test_403_on_one_thing_concerns_it_alone(tmp_path: Path, endpoint: str) -> No
         api.faults.status[endpoint, item] = 403
         summary = lab.load()
         assert (summary.exit_code, len(summary.tally.failed)) == (3, 1)
-        assert "forbids reading" in summary.tally.failed[0]
+        assert "forbids these credentials to read" in summary.tally.failed[0]
         assert [issue[2:4] for issue in lab.issues()] == [("failed", 1)]
         if endpoint == "details":
             assert lab.ids("session_details") == sorted(set(all_ids(api)) - {item})
@@ -404,7 +404,7 @@ def test_more_sessions_than_the_api_lists(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lie", ["ignored offset", "empty page"])
 def test_lists_with_holes_are_loaded_as_far_as_they_go(tmp_path: Path, lie: str) -> None:
-    """The numbers are in the output and in load_issues, with exit code 3; when the list is whole again, so is the table."""
+    """The numbers are in the output and in load_issues, with exit code 3, until the list is whole again."""
     study = simple_study(n=1_700, newest=ago(hours=1), every=timedelta(minutes=5))
     with SampleApi([study], rate_limit=None) as api:
         lab = Lab(api, tmp_path, resources=["sessions"])
