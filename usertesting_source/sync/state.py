@@ -167,7 +167,7 @@ class TestState:
 
     def forget(self, now: int, newest_load: int = 0) -> None:
         """
-        Makes everything due again at `now`, whatever the loads up to `newest_load` (by a clock that may have been ahead).
+        Makes everything due again; loads up to `newest_load` (by a clock that may have been ahead) do not count.
 
         What outlives it: open issues, which the load resolves, due now; the scores that were told already, the sessions
         that may be gone, and what the workspace said of the test.
