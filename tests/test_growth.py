@@ -63,6 +63,8 @@ def test_eight_times_the_text_takes_eight_times_as_long(work: Callable[[str], ob
     slow = []
     for begin, part in TEXTS:
         short, long = (took(work, begin + part * (length // len(part))) for length in (SHORT, LONG))
+        if long > 24 * max(short, 0.01):  # or something else came between: once more
+            short, long = (min(took(work, begin + part * (n // len(part))) for _ in range(3)) for n in (SHORT, LONG))
         if long > 24 * max(short, 0.01):
             slow.append((begin, part, short, long))
     assert slow == []

@@ -38,8 +38,8 @@ def test_a_load_costs_the_least_number_of_requests(source_of: Any, pipeline_of: 
     with SampleApi(shop_studies(sessions=30), rate_limit=None) as api:
         load(pipeline_of(), source_of(api, workspace_ids=["*"]))
         counts = {name: api.count(name) for name in ("workspaces", "workspace", "list", "details", "transcript")}
-        assert counts == {"workspaces": 1, "workspace": 2, "list": 3, "details": 30, "transcript": 9}
-        assert api.count() == sum(counts.values()) + api.count("qx_scores") == 46
+        assert counts == {"workspaces": 1, "workspace": 4, "list": 3, "details": 30, "transcript": 9}
+        assert api.count() == sum(counts.values()) + api.count("qx_scores") == 48
 
 
 def test_a_second_run_of_an_unchanged_test_costs_one_request(source_of: Any, pipeline_of: Any) -> None:

@@ -71,7 +71,7 @@ def test_a_watcher_sees_everything(tmp_path: Path) -> None:
         assert seen[-1] == ("polled", 6, 2)
         assert [note for note in seen if note[0] == "committed"] == [("committed", 4), ("committed", 2)]
         assert sum(note[0] == "progressed" for note in seen) == 13
-        assert summary.requests == api.count() == 3 + 1 + 12
+        assert summary.requests == api.count() == 4 + 1 + 12
 
 
 def test_errors_are_raised_unless_the_summary_is_to_hold_them(tmp_path: Path) -> None:

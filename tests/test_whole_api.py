@@ -14,7 +14,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from usertesting_source import load
-from usertesting_source.sample_api import SampleApi, Study, Workspace, shop_studies, simple_study
+from usertesting_source.sample_api import SampleApi, Study, Workspace, legacy, shop_studies, simple_study
 from usertesting_source.sample_api.studies import DESIGN, RESEARCH
 
 NOWHERE = "00000000-0000-4000-8000-00000000aaaa"
@@ -43,9 +43,23 @@ def test_all_tests_of_all_workspaces_are_found_and_classic_ones_never_asked_for(
         assert query(pipeline, f"select title, type, session_count from tests where test_id = '{NOWHERE}'") == [
             ("Old test", "WEB", None)
         ]
-        assert api.count("workspace") == 3  # two pages, and one for the other workspace
+        assert api.count("workspace") == 3 + 2  # two pages, one for the other workspace, and each one's end
         assert not [request for request in api.log if NOWHERE in (request.query.get("testId"), request.path)]
         assert query(pipeline, "select count(*) from session_details") == [(60,)]
+
+
+@pytest.mark.parametrize(("size", "number", "odd"), [(20, 45, False), (50, 60, True)])
+def test_short_pages_and_odd_entries_hide_no_test(
+    source_of: Any, pipeline_of: Any, query: Any, monkeypatch: pytest.MonkeyPatch, size: int, number: int, odd: bool
+) -> None:
+    """The documents promise up to 50 a page, and nothing about what a page may hold besides."""
+    monkeypatch.setattr(legacy, "PAGE", size)
+    studies = [recent(1, "SURVEY", seed=seed, workspace_id=RESEARCH) for seed in range(number)]
+    with SampleApi(studies, rate_limit=None) as api:
+        api.faults.odd_studies = odd
+        pipeline = pipeline_of()
+        assert load(pipeline, source_of(api, workspace_ids=[RESEARCH], resources=["tests"])).exit_code == 0
+        assert query(pipeline, "select count(*), count(distinct test_id) from tests") == [(number, number)]
 
 
 def test_staff_names_stay_out(source_of: Any, pipeline_of: Any, query: Any) -> None:
@@ -135,7 +149,7 @@ def test_clips_and_reels_are_loaded_when_chosen(source_of: Any, pipeline_of: Any
         spent = api.count()
         load(pipeline, source_of(api, **settings))
         assert api.count("clips") + api.count("reels") == api.requests("clips").__len__() + 2
-        assert api.count() - spent <= 6  # workspaces and listings alone
+        assert api.count() - spent <= 8  # workspaces and listings alone
 
 
 def test_a_failing_score_is_tried_again_later_and_resolved(

@@ -7,10 +7,10 @@ Everything that this package raises.
     ├── ApiUnavailable             the API or the token URL cannot be reached, or keeps failing for everything
     ├── ApiError                   one request failed; the rest of the run goes on
     │   ├── NotFound               404: gone, never there, or not visible to these credentials
-    │   ├── Forbidden              403: these credentials may not read this one thing
+    │   ├── Forbidden              403: these credentials may not read this one
     │   ├── BadRequest             400: the API does not take this id or this range
     │   ├── RateLimited            429 even after waiting: somebody else uses up the quota
-    │   ├── ServerError            5xx, or a connection that breaks, after all retries
+    │   ├── ServerError            5xx, or a connection that breaks, after all retries; an answer without an end
     │   └── UnreadableAnswer       200, but the body is not what was asked for, or cut in half
     │       └── GatewayPage        it is an HTML page: a gateway or a proxy answers in place of the API
     ├── Interrupted                a stop was asked for (signal, time limit); what was fetched is kept
@@ -95,7 +95,7 @@ class NotFound(ApiError):
 
 
 class Forbidden(ApiError):
-    """Raised on 403: these credentials may not read this one thing."""
+    """Raised on 403: it concerns what was asked for, since the same credentials may well read the rest."""
 
 
 class BadRequest(ApiError):
@@ -107,7 +107,7 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """Raised on 5xx and on broken connections, after all retries."""
+    """Raised on 5xx and on broken connections, after all retries, and on an answer that takes too long."""
 
 
 class UnreadableAnswer(ApiError):

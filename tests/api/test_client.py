@@ -19,6 +19,7 @@ from usertesting_source.api.clock import Clock
 from usertesting_source.api.quota import Quota
 from usertesting_source.config import UserTestingCredentials
 from usertesting_source.errors import (
+    ApiError,
     ApiUnavailable,
     BadRequest,
     CredentialsError,
@@ -30,7 +31,7 @@ from usertesting_source.errors import (
     ServerError,
     UnreadableAnswer,
 )
-from usertesting_source.sample_api import Request, SampleApi, Study, Workspace, simple_study
+from usertesting_source.sample_api import Request, SampleApi, Study, Workspace, legacy, simple_study
 from usertesting_source.sample_api.replies import Refused, Reply, as_json, legacy_refusal, page, refusal
 from usertesting_source.sample_api.studies import DESIGN, RESEARCH, uid
 from usertesting_source.source import UserTestingSource
@@ -79,7 +80,7 @@ def test_every_endpoint_is_asked_where_the_documents_say(api: SampleApi) -> None
     results.clips(SESSION)
     results.highlight_reels(TEST)
     results.workspaces()
-    list(results.studies(RESEARCH))
+    next(results.studies(RESEARCH))
     assert [request.path for request in api.log] == [
         "/api/v2/sessionResults",
         f"/api/v3/sessionResults/{SESSION}",
@@ -127,7 +128,7 @@ def test_a_video_url_that_is_none_is_an_unreadable_answer(url: object) -> None:
     [
         (400, BadRequest, "does not take the request .*400.*check the id"),
         (401, CredentialsError, "lives an hour: get a new one"),
-        (403, Forbidden, "forbids reading .*plan includes the Results API.*member of the workspace"),
+        (403, Forbidden, "forbids these credentials to read .*plan includes the Results API.*member of the workspace"),
         (404, NotFound, "knows nothing of .* or does not show it to these credentials"),
         (418, BadRequest, "does not take the request"),
         (500, ServerError, "answers 500 .*again after retries.*asked for again later"),
@@ -360,7 +361,7 @@ def test_an_api_that_cannot_be_reached_is_unavailable(monkeypatch: pytest.Monkey
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}"
-        for base_url in (closed, "http://api.invalid"):
+        for base_url in (closed, "http://api.invalid", "http://no host"):
             with pytest.raises(ApiUnavailable, match=f"{base_url} cannot be reached.*sources.usertesting.base_url"):
                 client(base_url).session_details(SESSION)
         monkeypatch.setenv("HTTP_PROXY", closed)
@@ -420,13 +421,41 @@ def studies(number: int) -> list[Study]:
     return [simple_study(n=0, test_id=uid("legacy", i), workspace_id=RESEARCH) for i in range(number)]
 
 
-@pytest.mark.parametrize(("number", "requests"), [(0, 1), (1, 1), (49, 1), (50, 2), (51, 2), (100, 3)])
+@pytest.mark.parametrize(("number", "requests"), [(0, 1), (1, 2), (49, 2), (50, 2), (51, 3), (100, 3)])
 def test_a_workspace_is_read_to_its_end(number: int, requests: int) -> None:
-    """Pages of 50; the end is a page that is shorter, or empty."""
+    """An empty page is the end, and a short one is not: one more request a look tells them apart."""
     with SampleApi(studies(number), rate_limit=None) as api:
         found = [study["uuid"] for study in results_of(api).studies(RESEARCH)]
         assert len(set(found)) == len(found) == number
         assert api.count("workspace") == requests
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("size", [1, 20, 49])
+def test_pages_of_any_size_hide_no_test(size: int, odd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with entries among them that are no studies."""
+    monkeypatch.setattr(legacy, "PAGE", size)
+    with SampleApi(studies(60), rate_limit=None) as api:
+        api.faults.odd_studies = odd
+        found = [study["uuid"] for study in results_of(api).studies(RESEARCH)]
+        assert len(set(found)) == len(found) == 60
+        assert api.count("workspace") == -(-60 // size) + 1
+
+
+def test_the_next_page_begins_behind_the_last_item_that_has_a_cursor(api: SampleApi) -> None:
+    """Whatever that item is; a page that brings nothing new is the end."""
+    pages: dict[str, list[Any]] = {
+        "": [{"uuid": "a", "cursor": "1"}, {"uuid": "b"}, {"uuid": "c", "cursor": ""}, None],
+        "1": [{"uuid": "d", "cursor": 2}, {"uuid": None, "cursor": 3}, [], "x"],
+        "3": [{"uuid": "a", "cursor": "4"}],
+    }
+
+    def on_request(request: Request) -> None:
+        raise Refused(as_json(pages[request.query.get("after", "")]))
+
+    api.faults.on_request = on_request
+    assert [study["uuid"] for study in results_of(api).studies(RESEARCH)] == ["a", "b", "c", "d"]
+    assert api.count("workspace") == 3
 
 
 def test_a_workspace_whose_cursor_repeats_ends() -> None:
@@ -451,9 +480,9 @@ def test_a_workspace_that_is_not_visible_concerns_itself_alone(api: SampleApi, s
     """Whichever status says so: the credentials work, other workspaces can be read."""
     api.settings.hidden_workspace_status = status  # type: ignore[assignment] # one of the two
     api.hide_test(DESIGN)
-    with pytest.raises(NotFound, match=f"workspace {DESIGN}.*{status}") as caught:
+    with pytest.raises(ApiError, match=f"workspace {DESIGN}.*{status}") as caught:
         list(results_of(api).studies(DESIGN))
-    assert caught.value.status == status
+    assert (type(caught.value), caught.value.status) == ({403: Forbidden, 404: NotFound}[status], status)
 
 
 def test_what_the_legacy_api_says_is_passed_on(api: SampleApi) -> None:

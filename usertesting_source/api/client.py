@@ -15,7 +15,7 @@ from typing import Any
 from requests import Request
 
 from ..config import Settings
-from ..errors import ApiUnavailable, Forbidden, NotFound, ServerError
+from ..errors import ApiUnavailable, ServerError
 from ..sync.listing import Page
 from .auth import Bearer, TokenUrl
 from .bodies import read_json, read_vtt, said, unreadable
@@ -25,7 +25,6 @@ from .refusals import refusal
 from .transport import Answer, Broken, Knobs, Transport
 
 LEGACY = "/usertesting/api/v1"
-STUDIES_A_PAGE = 50
 TOKEN_WAIT_S = 10.0  # the token URL names no quota; when it answers 429 and not for how long, it is asked again then
 
 
@@ -131,30 +130,29 @@ class ResultsApi:
         return self._array(f"{LEGACY}/workspaces", "the workspaces", {})
 
     def studies(self, workspace_id: str) -> Iterator[dict[str, Any]]:
-        """`GET /v1/workspaces/{workspaceUuid}`: its studies, 50 a page, each with the `cursor` to go on from."""
+        """
+        `GET /v1/workspaces/{workspaceUuid}`: its studies, each once, each with the `cursor` to go on from.
+
+        No page says that it is the last one, and a short page need not be it: the end is an empty page, one without a
+        cursor to go on from, or one that brings nothing new.
+        """
+        known: set[str] = set()
+        used: set[str] = set()
         after: str | None = None
-        used: set[str | None] = {None}
-        seen: set[str] = set()
         while True:
-            params = {"after": after} if after else {}
-            page = self._studies_page(workspace_id, params)
-            for study in page:
-                if str(study.get("uuid")) not in seen:
-                    seen.add(str(study.get("uuid")))
-                    yield study
-            after = page[-1].get("cursor") if page else None
-            # the end is not marked: a short page, no cursor, or one that was used already
-            if len(page) < STUDIES_A_PAGE or after in used:
+            page = self._studies_page(workspace_id, after)
+            news = {str(study["uuid"]).lower(): study for study in page if study.get("uuid")}
+            yield from (study for uuid, study in news.items() if uuid not in known)
+            cursors = [str(item["cursor"]) for item in page if item.get("cursor")]
+            if news.keys() <= known or not cursors or cursors[-1] in used:
                 return
+            known |= news.keys()
+            after = cursors[-1]
             used.add(after)
 
-    def _studies_page(self, workspace_id: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        what = f"workspace {workspace_id}"
-        try:
-            return self._array(f"{LEGACY}/workspaces/{workspace_id}", what, params)
-        except Forbidden:
-            text = f"The API forbids reading {what} (403), of which the credentials' e-mail address is no member."
-        raise NotFound(text, 403)
+    def _studies_page(self, workspace_id: str, after: str | None) -> list[dict[str, Any]]:
+        params = {"after": after} if after else {}
+        return self._array(f"{LEGACY}/workspaces/{workspace_id}", f"workspace {workspace_id}", params)
 
     # -- how a request goes ------------------------------------------------------------
 

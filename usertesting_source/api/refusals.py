@@ -30,8 +30,8 @@ def refusal(status: int, said: str, what: str, *, renewed: bool) -> UserTestingE
         return _refused(said, renewed)
     if status == 403:
         return Forbidden(
-            f"The API forbids reading {what} (403{said}). Ask UserTesting whether the account's plan includes the"
-            " Results API, and that the credentials' e-mail address is a member of the workspace.",
+            f"The API forbids these credentials to read {what} (403{said}). Ask UserTesting whether the account's plan"
+            " includes the Results API, and that the credentials' e-mail address is a member of the workspace.",
             status,
         )
     if status == 404:

@@ -29,6 +29,7 @@ from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import RuntimeConfiguration
 from requests import PreparedRequest, Request, RequestException, Response, Session
 from requests.exceptions import ContentDecodingError
+from urllib3.exceptions import HTTPError
 
 from ..errors import Interrupted
 from .quota import Quota, retry_after
@@ -182,7 +183,10 @@ class Transport:
         if self._clock.stopped():
             raise Interrupted("stopped before a request")
         # signed first: buying a token takes time, and what the quota has let through must not be late
-        signed = self._session.prepare_request(request)
+        try:
+            signed = self._session.prepare_request(request)
+        except RequestException as error:  # an address that is none
+            raise Broken(type(error).__name__, reached=False) from None
         self._quota.acquire()
         with self._lock:
             self.sent += 1
@@ -245,7 +249,7 @@ class _Exchange:
     def _run(self) -> None:
         try:
             self._came = self._answer()
-        except RequestException as error:
+        except (RequestException, HTTPError, OSError) as error:
             self._came = Broken(type(error).__name__, reached=not _never_connected(error))
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._came = error
@@ -283,7 +287,7 @@ def _passes(came: Answer | Broken) -> bool:
     return came.passes if isinstance(came, Broken) else came.status >= 500
 
 
-def _never_connected(error: RequestException) -> bool:
+def _never_connected(error: Exception) -> bool:
     """Whether the host was never reached: its name is unknown, or it refuses connections."""
     reason: Any = error.args[0] if error.args else None
     reason = getattr(reason, "reason", reason)

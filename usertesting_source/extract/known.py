@@ -28,6 +28,10 @@ class Reader(Protocol):
         """A session's whole row."""
         ...
 
+    def newest_load(self) -> int:
+        """When the newest load began, in ms; 0: nobody can say."""
+        ...
+
     def everything(self, table: str, test_id: str) -> set[str] | None:
         """All sessions of a test that `table` holds, or that issues tell of; None: nobody can say."""
         ...
@@ -45,9 +49,11 @@ class Known:
     def __init__(self, reader: Reader) -> None:
         self.row = reader.row
         self.everything = reader.everything
+        self.newest_load = reader.newest_load
         self._reader = reader
         self._shown: dict[tuple[str, str], Shown] = {}
         self._stale: set[tuple[str, str]] = set()
+        self._read_once: set[str] = set()
         self._lock = threading.Lock()
 
     def committed(self) -> None:
@@ -57,8 +63,11 @@ class Known:
     def forget(self) -> None:
         """What was read is about to be dropped."""
         self._shown.clear()
+        self._read_once.clear()
 
-    def of(self, resource: str, test_id: str, state: TestState, windows: Callable[[], dict[str, int]]) -> Shown:
+    def of(
+        self, resource: str, test_id: str, state: TestState, since: int, windows: Callable[[], dict[str, int]]
+    ) -> Shown:
         """
         What a resource's table shows of a test.
 
@@ -66,16 +75,19 @@ class Known:
             resource: its name, which is that of its table.
             test_id: the test.
             state: what the resource keeps of it.
-            windows: tells, by test, from when on (ms) sessions are of interest; asked once, for all of them.
+            since: from when on (ms) its sessions are of interest.
+            windows: tells the same, by test, of those that are likely to be asked for too: read with one query.
 
         """
-        if not state.spans:
-            return Shown()
+        if not state.spans and state.loads_from is None:
+            return Shown()  # nothing was loaded
         key = (resource, test_id)
         with self._lock:
-            if key not in self._shown:
+            if resource not in self._read_once:
+                self._read_once.add(resource)
                 self._read(resource, windows())
-                self._stale.add(key)
+            if key not in self._shown:
+                self._read(resource, {test_id: since})
             shown = self._shown.setdefault(key, Shown())
             if key in self._stale:
                 self._stale.discard(key)
@@ -89,9 +101,9 @@ class Known:
 
     def _add(self, resource: str, shown: Shown, state: TestState) -> None:
         """Adds what is in the destination by now, and says what the state need not keep any longer."""
-        kept = state.settled.keys() | state.gone.keys()
-        names = list(kept - confirmed(state, shown.sessions))
-        found = self._reader.these(resource, names) if names else {}
+        kept = list(state.settled.keys() | state.gone.keys())
         since = state.loads_from or 0
-        shown.sessions = {name: one for name, one in {**shown.sessions, **found}.items() if one.loaded_at >= since}
+        found = {**shown.earlier, **shown.sessions, **(self._reader.these(resource, kept) if kept else {})}
+        shown.sessions = {name: one for name, one in found.items() if one.loaded_at >= since}
+        shown.earlier = {name: one for name, one in found.items() if one.loaded_at < since}
         shown.confirmed = confirmed(state, shown.sessions)

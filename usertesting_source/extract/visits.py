@@ -139,32 +139,37 @@ class Visits:
         if not self.poll.wishes.full or self.resource in self.poll.tally.forgotten:
             return
         self.poll.tally.forgotten.add(self.resource)
+        now, newest_load = self.poll.now(), self.poll.known.newest_load()
         for test in tests:
-            self.state(test).forget(self.poll.now())
+            self.state(test).forget(now, newest_load)
 
     def state(self, test: Test) -> TestState:
         """What the resource keeps of a test."""
         return self._state.of(test.test_id)
 
-    def cursor(self, test: Test) -> Cursor:
-        """Where the resource stands in a test."""
+    def cursor(self, test: Test, *, reads: bool = True) -> Cursor:
+        """Where the resource stands in a test; without `reads`, as far as the state alone says."""
         wishes, start = self.poll.wishes, self.poll.settings.start_date
         floor = None if start is None else round(start.timestamp() * 1000)
         if floor is not None and wishes.since is not None:
             floor = min(floor, wishes.since)
         state, overlap = self.state(test), int(DAY * self.poll.settings.overlap_days)
-        shown = self.poll.known.of(self.resource, test.test_id, state, lambda: self._windows(overlap, floor))
+        if not reads:
+            return Cursor(state, overlap, floor)
+        since = self._window(Cursor(state, overlap, floor))
+        shown = self.poll.known.of(self.resource, test.test_id, state, since, lambda: self._windows(overlap, floor))
         return Cursor(state, overlap, floor, shown, follows=self.resource in FOLLOW)
 
+    def _window(self, cursor: Cursor) -> int:
+        """From when on (ms) a test's sessions are of interest: what finished before is settled by its time."""
+        is_read_whole = self.resource == "sessions" and (cursor.state.settled_total or PAGE) < PAGE
+        return 0 if is_read_whole else cursor.border or 0
+
     def _windows(self, overlap: int, floor: int | None) -> dict[str, int]:
-        """From when on (ms) each test's sessions are of interest: what finished before is settled by its time."""
-        windows = {}
-        for test_id, state in self._state.tests().items():
-            cursor = Cursor(state, overlap, floor)
-            if state.spans and not cursor.rests(self.poll.now()):
-                is_read_whole = self.resource == "sessions" and (state.settled_total or PAGE) < PAGE
-                windows[test_id] = 0 if is_read_whole else cursor.border or 0
-        return windows
+        """The windows of the tests that do not rest."""
+        cursors = {test_id: Cursor(state, overlap, floor) for test_id, state in self._state.tests().items()}
+        awake = {i: cursor for i, cursor in cursors.items() if cursor.state.spans and not cursor.rests(self.poll.now())}
+        return {test_id: self._window(cursor) for test_id, cursor in awake.items()}
 
     @property
     def quiet_after(self) -> int | None:
@@ -200,7 +205,7 @@ class Visits:
 
     def rests(self, test: Test) -> bool:
         """Whether a test is not listed now: it has been quiet for long, or could not be listed a short while ago."""
-        cursor, now, tally = self.cursor(test), self.poll.now(), self.poll.tally
+        cursor, now, tally = self.cursor(test, reads=False), self.poll.now(), self.poll.tally
         if test.test_id in tally.unlisted:
             return True
         if cursor.rests(now):
@@ -252,8 +257,11 @@ class Visits:
         """The count says that sessions are missing: looks for them where all is settled by its time."""
         known = self.poll.known.everything(self.resource, test.test_id)
         strays = [] if known is None or cursor.state.barren_total else cursor.strays(listing, known)
+        if len(strays) > missing:
+            strays = []  # what the table shows does not tell, say since a user changes its ids
         for session in strays:
             cursor.adopt(session, self.poll.now())
+        cursor.state.settled_total = None  # this look has told what it can
         if len(strays) < missing and self.resource == "sessions":
             self._fail_once(
                 f"Test {test.test_id}: the API counts {missing - len(strays)} sessions more than it lists or than can"

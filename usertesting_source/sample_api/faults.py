@@ -70,6 +70,7 @@ class Faults:
         media_down: so many downloads are answered with 503.
         media_rate: sessions whose videos trickle, at so many bytes a second; those under way hurry once it is cleared.
         repeat_workspace_page: a workspace's page is page one whatever cursor is sent.
+        odd_studies: a workspace's pages also hold what is no study.
         on_request: called before each request is answered, in the server's thread.
 
     """
@@ -99,6 +100,7 @@ class Faults:
     media_down: float = 0
     media_rate: dict[str, float] = field(default_factory=dict)
     repeat_workspace_page: bool = False
+    odd_studies: bool = False
     on_request: Callable[[Request], object] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _seen: int = field(default=0, repr=False, compare=False)

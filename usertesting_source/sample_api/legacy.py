@@ -44,7 +44,8 @@ class LegacyEndpoints:
         studies = self.state.in_workspace(ids[0].lower())
         start = 0 if self.faults.repeat_workspace_page else _start(query)
         page = studies[start : start + PAGE]
-        return as_json([self._item(study, start + number) for number, study in enumerate(page, 1)])
+        items = [self._item(study, start + number) for number, study in enumerate(page, 1)]
+        return as_json([*items, None, {}, "odd"] if self.faults.odd_studies else items)
 
     def study(self, ids: tuple[str, ...], _: Query) -> Reply:
         """`GET /v1/studies/{studyUuid}`: the plan of a test and its sums."""

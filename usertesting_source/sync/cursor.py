@@ -104,11 +104,8 @@ class Cursor:
         border = self.border or 0
         if self.state.settled_total is None or not listing.sessions or (listing.back_to or 0) > border:
             return 0
-        names = {session.session_id for session in listing.sessions}
         new = sum(self._is_wanted(s.time) and not self._is_held(s.session_id) for s in listing.sessions)
-        inside = {i for i, one in self.shown.sessions.items() if one.time >= border and not one.is_gone}
-        gone = len((inside | {i for i, time in self.state.settled.items() if time >= border}) - names)
-        return max(listing.total - self.state.settled_total - new + gone, 0)
+        return max(listing.total - self.state.settled_total - new, 0)
 
     def strays(self, listing: Listing, known: Collection[str]) -> list[Listed]:
         """Listed sessions that lie where all is settled by its time, and that nobody knows by their ids (`known`)."""
@@ -136,6 +133,7 @@ class Cursor:
         """The session is done: never asked for again."""
         self.state.again.pop(session_id, None)
         self._drop_confirmed()
+        self.shown.sessions.pop(session_id, None)  # what it shows is out of date from now on
         self.state.settled[session_id] = time
         self._advance()
 
@@ -200,11 +198,10 @@ class Cursor:
         """Whether a settled session is listed otherwise than when it was loaded."""
         if not self._follows or session.summary.get("finishTime") is None:
             return False  # one without a finish time may be placed anew by each listing
-        time = self.state.settled.get(session.session_id)
-        if time is not None:
-            return time != session.time
-        loaded = self.shown.sessions[session.session_id]
-        return loaded.time != session.time if loaded.mark is None else loaded.mark != session.mark
+        loaded = self.shown.sessions.get(session.session_id)
+        if loaded is not None and loaded.mark is not None:
+            return loaded.mark != session.mark
+        return self.state.settled.get(session.session_id, loaded.time if loaded else None) != session.time
 
     def _note_times(self, listing: Listing) -> list[Listed]:
         """Sessions that are neither settled nor to be asked for again; of the others a changed time is kept."""

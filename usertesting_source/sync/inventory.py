@@ -57,19 +57,20 @@ def changes(
 
     """
     state, loaded = cursor.state, cursor.shown.sessions
+    ever = {**cursor.shown.earlier, **loaded}
     due = {d.session_id for d in cursor.due(now, since)}
     found: list[Change] = []
     for session in reversed(listing.sessions):
         if len(found) == most:
             return found, len(due)
         name, before = session.session_id, _mark(session.session_id, state, loaded)
-        is_back = name in state.gone or (name not in state.listed_rows and name in loaded and loaded[name].is_gone)
+        is_back = name in state.gone or (name not in state.listed_rows and name in ever and ever[name].is_gone)
         if name in due or is_back or before not in (None, session.mark):
             cursor.settle(name, session.time)
             state.listed_rows[name] = compact(session.summary)
             state.gone.pop(name, None)
             found.append(Change(name, session.summary))
-    known: Times = {name: (one.time, one.start) for name, one in loaded.items() if not one.is_gone}
+    known: Times = {name: (one.time, one.start) for name, one in ever.items() if not one.is_gone}
     known |= {name: (milliseconds(row[0]), milliseconds(row[1])) for name, row in state.listed_rows.items()}
     for name in removed(known, listing, cursor.border, trusts_empty=_is_empty_for_long(state, listing, now)):
         if name not in state.gone:

@@ -7,7 +7,6 @@ destination that cannot be asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,9 +38,11 @@ class Shown:
 
     Attributes:
         sessions: by id.
+        earlier: those that were loaded before everything was made due again: only their removal is of interest.
         confirmed: ids that the state kept at that moment and need not keep any longer; emptied when that is done.
 
     """
 
-    sessions: Mapping[str, Loaded] = field(default_factory=dict)
+    sessions: dict[str, Loaded] = field(default_factory=dict)
+    earlier: dict[str, Loaded] = field(default_factory=dict)
     confirmed: set[str] = field(default_factory=set)

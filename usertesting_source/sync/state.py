@@ -165,9 +165,9 @@ class TestState:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
 
-    def forget(self, now: int) -> None:
+    def forget(self, now: int, newest_load: int = 0) -> None:
         """
-        Makes everything due again.
+        Makes everything due again; loads up to `newest_load` (by a clock that may have been ahead) do not count.
 
         What outlives it: open issues, which the load resolves, due now; the scores that were told already, the sessions
         that may be gone, and what the workspace said of the test.
@@ -175,7 +175,7 @@ class TestState:
         kept = {key: value for key, value in self.data.items() if key in _OUTLIVES_FULL}
         self.data.clear()
         self.data.update(kept)
-        self.loads_from = now
+        self.loads_from = max(now, newest_load + 1)
         for retry in (*self.again.values(), self.listing_retry, self.test_retry):
             if retry:
                 retry["at"] = now

@@ -31,6 +31,8 @@ from .lock import alone
 
 SCHEMA = "usertesting"
 _SHORT = 12
+_PLACE = ("bucket_url", "database", "catalog", "project_id", "http_path", "host", "location")
+"""What tells apart places that one engine reaches: dlt's data location may be an account, not a database."""
 
 
 def opened(name: str, **options: Any) -> dlt.Pipeline:
@@ -108,7 +110,14 @@ def home_of(pipeline: dlt.Pipeline) -> str:
         config = pipeline.destination_client().config
     except (SchemaNotFoundError, ValueError):  # damaged, or half-written by the run that holds the folder
         config = pipeline._get_destination_clients(Schema(SCHEMA))[0].config
-    place = f"{config.data_location()} {getattr(config, 'bucket_url', '')}"
+    location = str(config.data_location())
+    if Path(location).is_absolute() and Path(location).is_relative_to(pipeline.working_dir):
+        raise ConfigurationError(
+            f"The database of pipeline `{pipeline.pipeline_name}` lies in dlt's working folder, a cache that may"
+            " be emptied: name a file of your own, such as dlt.destinations.duckdb('usertesting_data.duckdb')."
+        )
+    told = (getattr(part, name, None) for part in (config, config.credentials) for name in _PLACE)
+    place = " ".join([location, *(str(one) for one in told if isinstance(one, str))])
     return hashlib.sha256(f"{config.destination_type} {place} {pipeline.dataset_name}".encode()).hexdigest()
 
 
@@ -137,21 +146,19 @@ def only_run(pipeline: dlt.Pipeline, what: str, wait: Callable[[], bool]) -> Ite
     """
     name, home = pipeline.pipeline_name, home_of(pipeline)
     running = Path(pipeline.pipelines_dir) / f".{name}.usertesting.running"
-    loads, mark = _lock_file(name, home).with_suffix(".loads"), hashlib.sha256(what.encode()).hexdigest()
+    mark = hashlib.sha256(what.encode()).hexdigest()[:_SHORT]
     with ExitStack() as held:
+        held.enter_context(_held(name, f"{home[:_SHORT]}_{mark}"))
         while True:
             try:
                 held.enter_context(_held(name, home))
                 break
             except AnotherRunIsActive:
-                if _text(loads) == mark:
-                    raise
-            if wait():
-                raise Interrupted("stopped while another run loads other tests into the same dataset")
+                if wait():
+                    raise Interrupted("stopped while another run loads other tests into the same dataset") from None
         was_killed = running.exists()
         with writable(running.parent):
-            loads.write_text(mark)
-            if was_killed:
+            if was_killed and _keeps_state(pipeline):
                 pipeline.drop()
             running.touch()
         try:
@@ -204,6 +211,14 @@ def is_used(pipeline: dlt.Pipeline) -> bool:
     return bool(pipeline.state.get("sources")) or pipeline.default_schema_name is not None
 
 
+def _keeps_state(pipeline: dlt.Pipeline) -> bool:
+    """Whether the destination keeps the state, so that it comes back from there."""
+    try:
+        return isinstance(pipeline.destination_client(), WithStateSync)
+    except (SchemaNotFoundError, ValueError):  # the folder is half-written
+        return True
+
+
 def _stored_state(pipeline: dlt.Pipeline) -> TPipelineState | None:
     """The state in the destination; where none can be kept, that of the folder stands for it."""
     with pipeline.destination_client() as client:
@@ -242,12 +257,8 @@ def unwritable(error: OSError, folder: str | Path | None = None) -> str:
 def _held(name: str, home: str) -> AbstractContextManager[None]:
     """The run lock of a pipeline's destination and dataset, for all runs of this user."""
     taken = f"Pipeline `{name}` is running already, with the same tests and dataset; this run has nothing to do."
-    return alone(_lock_file(name, home), taken)
-
-
-def _lock_file(name: str, home: str) -> Path:
-    """In the user's folder: schedulers give each run a working folder of its own."""
-    return user_folder() / f"{name}_{home[:_SHORT]}.lock"
+    # not in the run's own folder: schedulers give each run a new one
+    return alone(user_folder() / f"{name}_{home[: 2 * _SHORT + 1]}.lock", taken)
 
 
 def _text(path: Path) -> str:

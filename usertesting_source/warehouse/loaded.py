@@ -8,15 +8,23 @@ from typing import Any, cast
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import PipelineContext
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from ..errors import DestinationError, DestinationLocked
 from ..sync.loaded import Loaded
 from ..times import moment, parse_time
-from .connection import Connection, batches, placeholders
+from .connection import Connection, batches, connected, is_locked, placeholders
 
 TESTS_A_QUERY = 50
+PATIENCE_S = 120.0
 _COLUMNS = ("session_id", "test_id", "finish_time", "start_time", "listing_mark", "removed_at", "_dlt_load_id")
+
+_WHOLE = "_dlt_load_id IN (SELECT load_id FROM {_dlt_loads} WHERE status = 0)"
+"""Of packages that were loaded to their end: where merges are no transactions, a row may be there without children."""
+SPARSE = {"clips"}
+"""Tables that say nothing of a session that has none."""
 
 Row = dict[str, Any]
 BySession = dict[str, Loaded]
@@ -51,7 +59,7 @@ class LoadedSessions:
                 assert db is not None
                 one = "(test_id = %s AND (finish_time >= %s OR finish_time IS NULL))"
                 values = [value for test_id in tests for value in (test_id, moment(windows[test_id]))]
-                for row in db.select(table, _COLUMNS, " OR ".join([one] * len(tests)), *values):
+                for row in db.select(table, _COLUMNS, f"({' OR '.join([one] * len(tests))}) AND {_WHOLE}", *values):
                     _add(found[row["test_id"]], row)
         return found
 
@@ -61,16 +69,16 @@ class LoadedSessions:
         with self._open(table) as db:
             for ids in batches(session_ids) if db else ():
                 assert db is not None
-                for row in db.select(table, _COLUMNS, f"session_id IN ({placeholders(ids)})", *ids):
+                for row in db.select(table, _COLUMNS, f"session_id IN ({placeholders(ids)}) AND {_WHOLE}", *ids):
                     _add(found, row)
         return found
 
     def everything(self, table: str, test_id: str) -> set[str] | None:
         """The ids of all sessions of a test that `table` holds, or that its issues tell of; None: nobody can say."""
         with self._open(table) as db:
-            if db is None:
+            if db is None or table in SPARSE:
                 return None
-            rows = db.select(table, ("session_id",), "test_id = %s", test_id)
+            rows = db.select(table, ("session_id",), f"test_id = %s AND {_WHOLE}", test_id)
             rows += db.select("load_issues", ("session_id",), "resource = %s AND test_id = %s", table, test_id)
         return {row["session_id"] for row in rows if row["session_id"]}
 
@@ -80,16 +88,35 @@ class LoadedSessions:
             rows = db.select(table, db.columns(table), "session_id = %s", session_id) if db else []
         return {key: value for key, value in rows[0].items() if not key.startswith("_dlt")} if rows else None
 
+    def newest_load(self) -> int:
+        """When the newest load began, in ms, by the clock of its machine; 0: nobody can say."""
+        with self._connected() as db:
+            rows = db.select("_dlt_loads", ("load_id",), "status = 0") if db else []
+        return max((_load_time(row["load_id"]) for row in rows), default=0)
+
     @contextmanager
     def _open(self, table: str) -> Iterator[Connection | None]:
+        with self._connected() as db:
+            columns = db.columns(table) if db else ()
+            yield db if {"session_id", "test_id", "finish_time"} <= set(columns) else None
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection | None]:
+        """A connection to the dataset; None where there is none that understands SQL."""
         pipeline = self._pipeline()
-        client = pipeline.destination_client() if pipeline is not None and pipeline.destination else None
-        if not isinstance(client, SqlJobClientBase):
+        has_sql = pipeline and pipeline.destination and isinstance(pipeline.destination_client(), SqlJobClientBase)
+        if pipeline is None or not has_sql:
             yield None
             return
-        with client:
-            db = Connection(client)
-            yield db if {"session_id", "test_id", "finish_time"} <= set(db.columns(table)) else None
+        try:
+            with connected(pipeline, lambda: PATIENCE_S) as client:
+                yield Connection(client)
+        except DestinationException as error:
+            if is_locked(str(error)):
+                raise DestinationLocked(
+                    "Another program holds the DuckDB file: close it there and run again. Nothing is lost."
+                ) from error
+            raise DestinationError(f"The destination could not be asked what it holds: {str(error)[:300]}") from error
 
 
 def _add(found: BySession, row: Row) -> None:
