@@ -24,7 +24,7 @@ from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
-from .warehouse.home import only_run, own_folder
+from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
 from .warehouse.packages import Packages, check_format, own_signals
 
@@ -114,17 +114,22 @@ class _Run:
         poll.hold(watcher, stop, chunk, LoadedSessions(lambda: pipeline))
 
     def alone(self, wishes: Wishes, watch_minutes: float | None) -> Summary:
-        """The whole run, while no other one loads into the dataset."""
+        """The whole run; one that loads the same is told so."""
         settings = self._poll.settings
         what = json.dumps([sorted(settings.test_ids), sorted(settings.workspace_ids)])
         try:
-            with only_run(self._pipeline, what, self._waits_for_another) as was_killed, own_signals(self._pipeline):
-                self._was_killed = was_killed
-                return self.watch(wishes, watch_minutes) if watch_minutes else self.poll_once(wishes)
+            with claimed(self._pipeline, what):
+                return self.watch(wishes, watch_minutes) if watch_minutes else self.poll_alone(wishes)
         except Interrupted:
             return Summary(stopped=True, left=1)
         finally:
             self._poll.release()
+
+    def poll_alone(self, wishes: Wishes, max_age_s: float = float("inf")) -> Summary:
+        """One look, while no other run loads into the dataset; between two looks of a watch others may."""
+        with only_run(self._pipeline, self._waits_for_another) as was_killed, own_signals(self._pipeline):
+            self._was_killed = was_killed
+            return self.poll_once(wishes, max_age_s)
 
     def _waits_for_another(self) -> bool:
         self._watcher.blocked("another run loads other tests into the same dataset")
@@ -134,7 +139,7 @@ class _Run:
         """Polls until stopped; an API that is away for a while, or a busy destination, is waited for."""
         while True:
             began = time.monotonic()
-            summary = self.poll_once(wishes, max_age_s=minutes * 60)
+            summary = self.poll_alone(wishes, max_age_s=minutes * 60)
             patient = isinstance(summary.error, (ApiUnavailable, DestinationError))
             if self._stop.asked or (summary.error is not None and not patient):
                 return summary
@@ -152,9 +157,9 @@ class _Run:
         sent_before, committed_before = poll.requests, self._packages.committed
         try:
             with named_for(poll.settings.section):
+                self._packages.check_tables()
                 summary.rows.update(self._packages.begin(self._was_killed))
                 self._was_killed = False
-                self._packages.check_tables()
                 self._plan()
                 if self._pipeline.refresh:
                     poll.known.forget()

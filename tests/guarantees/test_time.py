@@ -176,3 +176,13 @@ def test_failures_while_the_clock_was_ahead_postpone_nothing(tmp_path: Path) -> 
         assert len(lab.ids("transcripts")) == len(talk.sessions)
         assert lab.query("select count(*) from qx_scores") == [(1,)]
         assert {issue[2] for issue in lab.issues()} == {"resolved"}
+
+
+def test_a_finish_time_in_the_future_makes_no_poll_write(tmp_path: Path) -> None:
+    """It is loaded once; what the clock says of it later is no news."""
+    study = simple_study(n=3, newest=ago(hours=1))
+    with SampleApi([study], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+        api.add_session(study.test_id, finished=ago(days=-9))
+        lab.load()
+        assert [lab.load().packages for _ in range(3)][1:] == [0, 0]

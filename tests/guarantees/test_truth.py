@@ -21,6 +21,7 @@ from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids, later
 from usertesting_source import load
 from usertesting_source.outcome import Summary
 from usertesting_source.sample_api import Request, SampleApi, simple_study
+from usertesting_source.stop import Stop
 
 LOAD = str(Path(__file__).parents[2] / "pipelines" / "load.py")
 
@@ -250,6 +251,37 @@ def test_a_table_dropped_by_hand_is_named_with_the_remedy_which_works(
         again = command(api, tmp_path)
         assert again.returncode == 0, again.stderr + dropped.stdout + dropped.stderr
         assert loaded(tmp_path) == all_ids(api)
+
+
+def test_issues_dropped_by_hand_are_made_anew(tmp_path: Path) -> None:
+    """Nothing of that table was fetched, so nothing is lost with it, and no run is stopped by it."""
+    with fielding() as api:
+        lab = Lab(api, tmp_path, resources=DETAILS)
+        bad = api.add_session(api.test_ids[0])
+        api.faults.status["details", bad] = 404
+        assert lab.load().exit_code == 3
+        with lab.pipeline().sql_client() as client:
+            client.execute_sql("drop view load_status")
+            client.execute_sql("drop table load_issues")
+        with later(hours=1):
+            assert lab.load().exit_code == 3
+            assert [issue[1] for issue in lab.issues()] == [bad]
+
+
+def test_a_watch_leaves_the_dataset_to_others_between_its_looks(tmp_path: Path) -> None:
+    """A run with other tests does not wait for the end of the watch."""
+    studies = [simple_study(n=4, newest=ago(hours=1), seed=n) for n in (1, 2)]
+    with SampleApi(studies, rate_limit=None) as api:
+        lab, stop = Lab(api, tmp_path, resources=DETAILS), Stop()
+        watched = {"test_ids": [api.test_ids[0]]}
+        watch = threading.Thread(target=lambda: lab.load(settings=watched, watch_minutes=10, stop=stop))
+        watch.start()
+        try:
+            assert lab.load(settings={"test_ids": [api.test_ids[1]]}).exit_code == 0
+        finally:
+            stop.ask()
+            watch.join()
+        assert lab.ids("session_details") == all_ids(api)
 
 
 def test_without_restoring_a_killed_run_is_made_good_and_a_foreign_state_is_named(

@@ -66,8 +66,8 @@ def _session(message: Message, style: Style) -> list[Node]:
 
 def _problem(signal: Signal, style: Style) -> list[Node]:
     line = [_strong(problem(signal)), _text(f" ({signal.severity}, rule {signal.rule_id})")]
-    if signal.finding.task_text:
-        line += [{"type": "hardBreak"}, _text(cut(signal.finding.task_text, 300))]
+    if text := cut(signal.finding.task_text or "", 300):
+        line += [{"type": "hardBreak"}, _text(text)]
     words = quoted(signal, style)
     quote = [{"type": "blockquote", "content": [_paragraph(_text(words))]}] if words else []
     return [_paragraph(*line), *quote]

@@ -70,7 +70,7 @@ class Cursor:
         self._is_deep = listing.back_to is None or listing.back_to <= (self.border or 0)
         self._holds = listing.gaps or not self._is_deep
         # a finish time in the future must not carry the cursor over everything before it
-        self._newest = min(listing.newest or 0, now)
+        self._newest = next((session.time for session in listing.sessions if session.time <= now), 0)
         unknown = self._note_times(listing)
         self._prune()
         wanted = (session for session in unknown if self._is_wanted(session.time))

@@ -121,10 +121,26 @@ def home_of(pipeline: dlt.Pipeline) -> str:
     return hashlib.sha256(f"{config.destination_type} {place} {pipeline.dataset_name}".encode()).hexdigest()
 
 
-@contextmanager
-def only_run(pipeline: dlt.Pipeline, what: str, wait: Callable[[], bool]) -> Iterator[bool]:
+def claimed(pipeline: dlt.Pipeline, what: str) -> AbstractContextManager[None]:
     """
-    One run per destination and dataset, in a folder that no killed process has left half-way.
+    Keeps runs that load the same from each other, also while one of them waits.
+
+    Args:
+        pipeline: in its own folder.
+        what: what this run loads.
+
+    Raises:
+        AnotherRunIsActive: another process loads the same.
+
+    """
+    mark = hashlib.sha256(what.encode()).hexdigest()
+    return _held(pipeline.pipeline_name, f"{home_of(pipeline)[:_SHORT]}_{mark[:_SHORT]}")
+
+
+@contextmanager
+def only_run(pipeline: dlt.Pipeline, wait: Callable[[], bool]) -> Iterator[bool]:
+    """
+    One run at a time per destination and dataset, in a folder that no killed process has left half-way.
 
     dlt would go on with such a folder, but it loads rows twice when it was killed right after a commit of the
     destination, and stops for good when it was killed while it changed its schemas. So the folder is emptied, and is as
@@ -132,23 +148,19 @@ def only_run(pipeline: dlt.Pipeline, what: str, wait: Callable[[], bool]) -> Ite
 
     Args:
         pipeline: in its own folder.
-        what: what this run loads: a run that loads the same is no second one's to wait for.
         wait: waits a little for a run that loads something else; True: a stop is asked for.
 
     Yields:
         Whether the last run was killed.
 
     Raises:
-        AnotherRunIsActive: another process loads the same.
         Interrupted: a stop was asked for while another run was waited for.
         ConfigurationError: the folder cannot be written.
 
     """
     name, home = pipeline.pipeline_name, home_of(pipeline)
     running = Path(pipeline.pipelines_dir) / f".{name}.usertesting.running"
-    mark = hashlib.sha256(what.encode()).hexdigest()[:_SHORT]
     with ExitStack() as held:
-        held.enter_context(_held(name, f"{home[:_SHORT]}_{mark}"))
         while True:
             try:
                 held.enter_context(_held(name, home))

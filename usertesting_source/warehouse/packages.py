@@ -33,6 +33,7 @@ from .connection import connected, is_locked
 from .home import is_foreign, take_state, unwritable
 from .views.create import create_views
 
+ISSUES = "load_issues"
 MERGING = {"delta", "iceberg"}
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
@@ -115,12 +116,16 @@ class Packages:
         if name not in self._pipeline.schemas:
             return
         tables = self._pipeline.schemas[name].tables
-        roots = [resource for resource in self._source.selected_resources if resource in tables]
+        roots = [name for name in (*self._source.selected_resources, ISSUES) if name in tables]
         made = [str(t["name"]) for root in roots for t in get_nested_tables(tables, root) if has_table_seen_data(t)]
         with destination_errors(self._pipeline), self._pipeline.destination_client(name) as client:
             if not made or not isinstance(client, SqlJobClientBase):
                 return
             gone = [table for table, columns in client.get_storage_tables(made) if not columns]
+            if ISSUES in gone:  # nothing of it is fetched: it is made anew, once dlt does not know the schema any more
+                gone.remove(ISSUES)
+                known = client.sql_client.make_qualified_table_name(client.schema.version_table_name)
+                client.sql_client.execute_sql(f"DELETE FROM {known} WHERE schema_name = %s", name)  # noqa: S608 - dlt's own table
         if gone:
             roots = list(dict.fromkeys(table.split("__")[0] for table in gone))
             raise DestinationError(
