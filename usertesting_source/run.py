@@ -157,9 +157,9 @@ class _Run:
         sent_before, committed_before = poll.requests, self._packages.committed
         try:
             with named_for(poll.settings.section):
-                self._packages.check_tables()
                 summary.rows.update(self._packages.begin(self._was_killed))
                 self._was_killed = False
+                self._packages.check_tables()
                 self._plan()
                 if self._pipeline.refresh:
                     poll.known.forget()
