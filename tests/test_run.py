@@ -17,7 +17,7 @@ from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids
 from usertesting_source.errors import AnotherRunIsActive, CredentialsError, DestinationLocked, StateError
 from usertesting_source.outcome import Plan, Summary, Tally, Watcher
 from usertesting_source.sample_api import SampleApi, simple_study
-from usertesting_source.warehouse import packages
+from usertesting_source.warehouse import connection
 
 
 def test_a_second_run_of_the_same_pipeline_says_so(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_duckdb_file_that_another_program_holds_is_waited_for(
     study = simple_study(n=3, newest=ago(days=1))
     with SampleApi([study], rate_limit=None) as api:
         lab, blocked = Lab(api, tmp_path, resources=DETAILS), threading.Event()
-        monkeypatch.setattr(packages, "LOCK_PATIENCE_S", 1.5)
+        monkeypatch.setattr(connection, "LOCK_PATIENCE_S", 1.5)
 
         class Blocked(Watcher):
             def blocked(self, _reason: str) -> None:

@@ -298,3 +298,19 @@ def test_the_sample_api_is_reachable_only_with_a_token() -> None:
     with SampleApi([recent(1, "SURVEY")], rate_limit=None) as api:
         url = f"{api.base_url}/api/v2/sessionResults?testId={api.test_ids[0]}"
         assert requests.get(url, timeout=9).status_code == 401
+
+
+def test_no_test_and_a_classic_one_are_said(source_of: Any, pipeline_of: Any) -> None:
+    """Not "All loaded": exit code 3, with what to check."""
+    with SampleApi([], rate_limit=None, workspaces=[Workspace(RESEARCH, "Research")]) as api:
+        summary = load(pipeline_of("empty"), source_of(api, workspace_ids=["*"]))
+        assert summary.exit_code == 3
+        assert "No test was found" in summary.tally.failed[0]
+    classic = Study(NOWHERE, "Old test", "WEB", "INSIGHT_CORE", DESIGN)
+    with SampleApi([recent(1, "SURVEY"), classic], rate_limit=None) as api:
+        settings = {"test_ids": [NOWHERE], "workspace_ids": ["*"]}
+        summary = load(pipeline_of("classic"), source_of(api, **settings))
+        assert summary.exit_code == 3
+        assert summary.tally.failed == [
+            f"Test {NOWHERE} is of type WEB, a classic test, which the Results API does not serve."
+        ]

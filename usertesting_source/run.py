@@ -24,6 +24,7 @@ from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
+from .warehouse.connection import patience
 from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
 from .warehouse.packages import Packages, check_format, own_signals
@@ -105,13 +106,14 @@ class _Run:
     ) -> None:
         self._poll = poll = source.poll
         self._pipeline = pipeline
+        self._refresh = pipeline.refresh
         self._packages = Packages(pipeline, source, watcher, stop, poll.fail)
         self._was_killed = False
         self._source = source
         self._watcher = watcher
         self._stop = stop
         self._has_finished = False
-        poll.hold(watcher, stop, chunk, LoadedSessions(lambda: pipeline))
+        poll.hold(watcher, stop, chunk, LoadedSessions(lambda: pipeline, patience(lambda: stop.asked)))
 
     def alone(self, wishes: Wishes, watch_minutes: float | None) -> Summary:
         """The whole run; one that loads the same is told so."""
@@ -124,6 +126,7 @@ class _Run:
             return Summary(stopped=True, left=1)
         finally:
             self._poll.release()
+            self._pipeline.refresh = self._refresh
 
     def poll_alone(self, wishes: Wishes, max_age_s: float = float("inf")) -> Summary:
         """One look, while no other run loads into the dataset; between two looks of a watch others may."""

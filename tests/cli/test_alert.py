@@ -294,7 +294,7 @@ def test_a_new_session_is_told_within_a_poll(api: SampleApi, slack: FakeSlack, w
     fresh = api.add_session(api.test_ids[7])
     wait_for(lambda: bool(slack.posts), 60)
     assert fresh in slack.words[0]
-    assert api.count("list") - listed <= 3 * 20
+    assert api.count("list") - listed <= 2 * 20
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(20) == 0
     assert len(slack.posts) == 1

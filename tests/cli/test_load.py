@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.support.lab import environment
 from usertesting_source.cli.load import main
 from usertesting_source.sample_api import SampleApi, simple_study
 
@@ -24,20 +25,6 @@ def api() -> Iterator[SampleApi]:
     """A sample API with one survey of three sessions, and no quota."""
     with SampleApi([simple_study(n=3, product_type="SURVEY")], rate_limit=None) as sample:
         yield sample
-
-
-def environment(api: SampleApi, **settings: str | None) -> dict[str, str | None]:
-    """What a user would have set; `settings` replace, None removes."""
-    keys = {
-        "BASE_URL": api.base_url,
-        "TOKEN_URL": api.token_url,
-        "CREDENTIALS__CLIENT_ID": api.client_id,
-        "CREDENTIALS__CLIENT_SECRET": api.client_secret,
-        "TEST_IDS": api.test_ids[0],
-        "RATE_LIMIT": "0",
-        **settings,
-    }
-    return {f"SOURCES__USERTESTING__{key}": value for key, value in keys.items()}
 
 
 @pytest.fixture

@@ -166,6 +166,7 @@ def test_refresh_drops_once_and_then_loads_to_the_end(
         pipeline.refresh = refresh
         before = len(lab.asked("details"))
         assert load(pipeline, lab.source(), 2).exit_code == 0
+        assert pipeline.refresh == refresh
         assert len(lab.asked("details")) == before + 9
         assert lab.ids("sessions") == lab.ids("session_details") == all_ids(api)
         assert lab.load().exit_code == 0

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ import duckdb
 import pytest
 
 from tests.support import killer
-from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids, later
+from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids, environment, later, source_of
 from usertesting_source import load
 from usertesting_source.outcome import Summary
 from usertesting_source.sample_api import Request, SampleApi, simple_study
@@ -104,21 +105,11 @@ def test_an_unfinished_package_is_kept_for_its_own_destination(tmp_path: Path) -
 def command(api: SampleApi, folder: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """`load.py` in a project folder of a user who has several; all share one folder of dlt's."""
     folder.mkdir(exist_ok=True)
-    keys = {
-        "BASE_URL": api.base_url,
-        "TOKEN_URL": api.token_url,
-        "CREDENTIALS__CLIENT_ID": api.client_id,
-        "CREDENTIALS__CLIENT_SECRET": api.client_secret,
-        "TEST_IDS": api.test_ids[0],
-        "RATE_LIMIT": "0",
-        "RESOURCES": "sessions,session_details",
-        **settings,
-    }
-    environment = {f"SOURCES__USERTESTING__{key}": value for key, value in keys.items()}
+    keys = environment(api, **{"RESOURCES": "sessions,session_details", **settings})
     return subprocess.run(
         [sys.executable, LOAD, *options],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**os.environ, **keys},
         capture_output=True,
         text=True,
         timeout=120,
@@ -253,7 +244,25 @@ def test_a_table_dropped_by_hand_is_named_with_the_remedy_which_works(
         assert loaded(tmp_path) == all_ids(api)
 
 
-def test_issues_dropped_by_hand_are_made_anew(tmp_path: Path) -> None:
+def test_a_folder_that_holds_another_datasets_package_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain run left it there, before any load had the folder: it is kept for its own dataset."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "usertesting_data.duckdb")
+    with fielding() as api:
+        pipeline = dlt.pipeline("usertesting", destination="duckdb", dataset_name="plain")
+        pipeline.extract(source_of(api, resources=DETAILS), loader_file_format="parquet")
+        arrive(api)
+        assert command(api, tmp_path).returncode == 0
+        assert loaded(tmp_path) == all_ids(api)
+        with duckdb.connect(str(tmp_path / "usertesting_data.duckdb")) as connection:
+            schemas = connection.sql("select distinct schema_name from duckdb_tables()").fetchall()
+        assert "plain" not in {name for (name,) in schemas}
+        assert dlt.pipeline("usertesting", destination="duckdb", dataset_name="plain").has_pending_data
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["no package", "a package waits"])
+def test_issues_dropped_by_hand_are_made_anew(tmp_path: Path, waits: bool) -> None:
     """Nothing of that table was fetched, so nothing is lost with it, and no run is stopped by it."""
     with fielding() as api:
         lab = Lab(api, tmp_path, resources=DETAILS)
@@ -264,7 +273,9 @@ def test_issues_dropped_by_hand_are_made_anew(tmp_path: Path) -> None:
             client.execute_sql("drop view load_status")
             client.execute_sql("drop table load_issues")
         with later(hours=1):
-            assert lab.load().exit_code == 3
+            if waits:
+                lab.pipeline().extract(lab.source(), loader_file_format="parquet")
+            assert lab.load().exit_code in ((0, 3) if waits else (3,))
             assert [issue[1] for issue in lab.issues()] == [bad]
 
 
@@ -276,6 +287,8 @@ def test_a_watch_leaves_the_dataset_to_others_between_its_looks(tmp_path: Path) 
         watched = {"test_ids": [api.test_ids[0]]}
         watch = threading.Thread(target=lambda: lab.load(settings=watched, watch_minutes=10, stop=stop))
         watch.start()
+        while api.count("details") < 4:
+            time.sleep(0.05)
         try:
             assert lab.load(settings={"test_ids": [api.test_ids[1]]}).exit_code == 0
         finally:

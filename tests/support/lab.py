@@ -54,6 +54,20 @@ def settings_of(api: SampleApi, **settings: Any) -> dict[str, Any]:
     }
 
 
+def environment(api: SampleApi, **settings: str | None) -> dict[str, Any]:
+    """What a user would have set to load the first test of `api`; `settings`, in capitals, replace, None removes."""
+    keys = {
+        "BASE_URL": api.base_url,
+        "TOKEN_URL": api.token_url,
+        "CREDENTIALS__CLIENT_ID": api.client_id,
+        "CREDENTIALS__CLIENT_SECRET": api.client_secret,
+        "TEST_IDS": api.test_ids[0],
+        "RATE_LIMIT": "0",
+        **settings,
+    }
+    return {f"SOURCES__USERTESTING__{key}": value for key, value in keys.items()}
+
+
 def source_of(api: SampleApi, **settings: Any) -> UserTestingSource:
     """A new source with `settings_of`."""
     return usertesting_source(**settings_of(api, **settings))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..sync.inventory import confirmed
 from ..sync.loaded import Loaded, Shown
-from ..sync.state import TestState
+from ..sync.state import ResourceState
 
 
 class Reader(Protocol):
@@ -39,7 +39,7 @@ class Reader(Protocol):
 
 class Known:
     """
-    See the module.
+    What the tables of a dataset show of the tests: two queries a resource for a whole poll, one more for each package.
 
     Args:
         reader: of the destination.
@@ -52,21 +52,26 @@ class Known:
         self.newest_load = reader.newest_load
         self._reader = reader
         self._shown: dict[tuple[str, str], Shown] = {}
-        self._stale: set[tuple[str, str]] = set()
-        self._read_once: set[str] = set()
+        self._read: set[str] = set()
+        self._is_current: set[str] = set()
         self._lock = threading.Lock()
 
     def committed(self) -> None:
         """A package was loaded: what the state has kept since may be in the destination now."""
-        self._stale = set(self._shown)
+        self._is_current.clear()
 
     def forget(self) -> None:
         """What was read is about to be dropped."""
         self._shown.clear()
-        self._read_once.clear()
+        self._read.clear()
 
     def of(
-        self, resource: str, test_id: str, state: TestState, since: int, windows: Callable[[], dict[str, int]]
+        self,
+        resource: str,
+        test_id: str,
+        kept: ResourceState,
+        window: Callable[[str], int],
+        rests: Callable[[str], bool],
     ) -> Shown:
         """
         What a resource's table shows of a test.
@@ -74,36 +79,48 @@ class Known:
         Args:
             resource: its name, which is that of its table.
             test_id: the test.
-            state: what the resource keeps of it.
-            since: from when on (ms) its sessions are of interest.
-            windows: tells the same, by test, of those that are likely to be asked for too: read with one query.
+            kept: what the resource keeps of all tests.
+            window: from when on (ms) the sessions of a test are of interest.
+            rests: whether a test is seldom asked for, and so read alone when it is.
 
         """
-        if not state.spans and state.loads_from is None:
-            return Shown()  # nothing was loaded
-        key = (resource, test_id)
         with self._lock:
-            if resource not in self._read_once:
-                self._read_once.add(resource)
-                self._read(resource, windows())
-            if key not in self._shown:
-                self._read(resource, {test_id: since})
-            shown = self._shown.setdefault(key, Shown())
-            if key in self._stale:
-                self._stale.discard(key)
-                self._add(resource, shown, state)
-            return shown
+            if resource not in self._read:
+                self._read.add(resource)
+                self._is_current.add(resource)
+                self._look(resource, kept, {one: window(one) for one in kept.tests() if not rests(one)})
+            elif resource not in self._is_current:
+                self._is_current.add(resource)
+                self._update(resource, kept)
+            if (resource, test_id) not in self._shown:
+                self._look(resource, kept, {test_id: window(test_id)})
+            return self._shown[resource, test_id]
 
-    def _read(self, resource: str, windows: dict[str, int]) -> None:
-        for test_id, sessions in self._reader.since(resource, windows).items():
-            self._shown.setdefault((resource, test_id), Shown(sessions))
-            self._stale.add((resource, test_id))
+    def _look(self, resource: str, kept: ResourceState, windows: dict[str, int]) -> None:
+        """Reads what is there of some tests; of one of which nothing was loaded yet, nothing is."""
+        loaded = {test_id: since for test_id, since in windows.items() if kept.of(test_id).was_loaded}
+        found = self._reader.since(resource, loaded) if loaded else {}
+        for test_id in windows:
+            self._shown[resource, test_id] = Shown()
+            self._add(resource, kept, test_id, found.get(test_id, {}))
+        if loaded:
+            self._update(resource, kept)
 
-    def _add(self, resource: str, shown: Shown, state: TestState) -> None:
-        """Adds what is in the destination by now, and says what the state need not keep any longer."""
-        kept = list(state.settled.keys() | state.gone.keys())
-        since = state.loads_from or 0
-        found = {**shown.earlier, **shown.sessions, **(self._reader.these(resource, kept) if kept else {})}
-        shown.sessions = {name: one for name, one in found.items() if one.loaded_at >= since}
-        shown.earlier = {name: one for name, one in found.items() if one.loaded_at < since}
+    def _update(self, resource: str, kept: ResourceState) -> None:
+        """Looks for what the state has kept since."""
+        missing = {
+            test_id: [name for name in state.kept_ids if name not in self._shown[resource, test_id].looked_for]
+            for test_id, state in kept.tests().items()
+            if state.was_loaded and (resource, test_id) in self._shown
+        }
+        names = [name for some in missing.values() for name in some]
+        found = self._reader.these(resource, names) if names else {}
+        for test_id, some in missing.items():
+            if some:
+                self._add(resource, kept, test_id, {name: found[name] for name in some if name in found})
+                self._shown[resource, test_id].looked_for.update(some)
+
+    def _add(self, resource: str, kept: ResourceState, test_id: str, found: Mapping[str, Loaded]) -> None:
+        shown, state = self._shown[resource, test_id], kept.of(test_id)
+        shown.add(found, state.loads_from or 0)
         shown.confirmed = confirmed(state, shown.sessions)

@@ -156,20 +156,24 @@ class Visits:
         state, overlap = self.state(test), int(DAY * self.poll.settings.overlap_days)
         if not reads:
             return Cursor(state, overlap, floor)
-        since = self._window(Cursor(state, overlap, floor))
-        shown = self.poll.known.of(self.resource, test.test_id, state, since, lambda: self._windows(overlap, floor))
+
+        def of(test_id: str) -> Cursor:
+            return Cursor(self._state.of(test_id), overlap, floor)
+
+        shown = self.poll.known.of(
+            self.resource,
+            test.test_id,
+            self._state,
+            window=lambda test_id: self._window(of(test_id)),
+            rests=lambda test_id: of(test_id).rests(self.poll.now()),
+        )
         return Cursor(state, overlap, floor, shown, follows=self.resource in FOLLOW)
 
     def _window(self, cursor: Cursor) -> int:
         """From when on (ms) a test's sessions are of interest: what finished before is settled by its time."""
-        is_read_whole = self.resource == "sessions" and (cursor.state.settled_total or PAGE) < PAGE
-        return 0 if is_read_whole else cursor.border or 0
-
-    def _windows(self, overlap: int, floor: int | None) -> dict[str, int]:
-        """The windows of the tests that do not rest."""
-        cursors = {test_id: Cursor(state, overlap, floor) for test_id, state in self._state.tests().items()}
-        awake = {i: cursor for i, cursor in cursors.items() if cursor.state.spans and not cursor.rests(self.poll.now())}
-        return {test_id: self._window(cursor) for test_id, cursor in awake.items()}
+        if self.resource == "sessions" and (cursor.state.settled_total or 0) < PAGE:
+            return 0  # removals of any age may be seen
+        return (cursor.border or 0) if cursor.state.spans else self.poll.now()
 
     @property
     def quiet_after(self) -> int | None:
@@ -184,12 +188,11 @@ class Visits:
         has, poll = may_have(self.resource, test), self.poll
         if has is False or test.test_id in poll.tally.unlisted:
             return None
-        cursor, now = self.cursor(test), poll.now()
         if has:
-            cursor.state.take_kind_as_known()
+            self.state(test).take_kind_as_known()
         if not poll.wishes.session_ids and self.rests(test):
             return None
-        listing = None
+        cursor, now, listing = self.cursor(test), poll.now(), None
         with poll.guard():
             listing = self._list(test, cursor, FIRST_PAGE if has is None and kinds.are_out(cursor.state) else border)
         if listing is None:

@@ -133,7 +133,7 @@ class Cursor:
         """The session is done: never asked for again."""
         self.state.again.pop(session_id, None)
         self._drop_confirmed()
-        self.shown.sessions.pop(session_id, None)  # what it shows is out of date from now on
+        self.shown.outdated(session_id)
         self.state.settled[session_id] = time
         self._advance()
 

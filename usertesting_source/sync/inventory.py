@@ -76,6 +76,7 @@ def changes(
         if name not in state.gone:
             row = state.listed_rows.get(name)
             state.gone[name] = now
+            cursor.shown.looked_for.discard(name)
             found.append(Change(name, expand(name, row) if row else None, removed_at=now))
     return found, len(due)
 

@@ -7,6 +7,7 @@ destination that cannot be asked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,10 +40,23 @@ class Shown:
     Attributes:
         sessions: by id.
         earlier: those that were loaded before everything was made due again: only their removal is of interest.
-        confirmed: ids that the state kept at that moment and need not keep any longer; emptied when that is done.
+        looked_for: ids that the state keeps and that were looked for since they were settled.
+        confirmed: of these, those that the state need not keep any longer; emptied when that is done.
 
     """
 
     sessions: dict[str, Loaded] = field(default_factory=dict)
     earlier: dict[str, Loaded] = field(default_factory=dict)
+    looked_for: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
+
+    def add(self, found: Mapping[str, Loaded], since: int) -> None:
+        """More of it was read; what was loaded before `since` (ms) is earlier."""
+        for name, one in found.items():
+            (self.sessions if one.loaded_at >= since else self.earlier)[name] = one
+            self.looked_for.add(name)
+
+    def outdated(self, session_id: str) -> None:
+        """The session's row is about to be written anew."""
+        self.sessions.pop(session_id, None)
+        self.looked_for.discard(session_id)

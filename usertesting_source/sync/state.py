@@ -180,6 +180,16 @@ class TestState:
             if retry:
                 retry["at"] = now
 
+    @property
+    def was_loaded(self) -> bool:
+        """Whether the resource has loaded something of the test."""
+        return bool(self.spans) or self.loads_from is not None
+
+    @property
+    def kept_ids(self) -> set[str]:
+        """The sessions that are kept since the destination was not seen to show them."""
+        return {*self.settled, *self.gone}
+
     def take_kind_as_known(self) -> None:
         """Drops what was guessed about a test before its product type was known."""
         self.barren_total = self.probes_missed = None

@@ -17,6 +17,8 @@ __all__ = ["Connection", "Warehouse", "batches", "connected", "is_locked", "plac
 
 Row = dict[str, Any]
 BATCH = 200
+LOCK_PATIENCE_S = 120.0
+STOP_PATIENCE_S = 10.0
 _TRY_AGAIN_S = 0.5
 _LOCKED = ("could not set lock", "conflicting lock", "being used by another process")
 
@@ -66,6 +68,11 @@ def connected(
 def is_locked(error: str) -> bool:
     """Whether the text of an error says that another program holds the DuckDB file."""
     return any(sign in error.lower() for sign in _LOCKED)
+
+
+def patience(stopped: Callable[[], bool]) -> Callable[[], float]:
+    """For how many seconds a run waits for a DuckDB file that another program holds: less once a stop is asked for."""
+    return lambda: STOP_PATIENCE_S if stopped() else LOCK_PATIENCE_S
 
 
 class Connection:

@@ -8,16 +8,18 @@ in it is thrown away, and the state that counts is the one that the destination 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import dlt
-from dlt.common.destination.client import WithStateSync
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.client import DestinationClientConfiguration, WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import TPipelineState, get_dlt_pipelines_dir
 from dlt.common.schema import Schema
@@ -47,7 +49,8 @@ def opened(name: str, **options: Any) -> dlt.Pipeline:
     """
     with TemporaryDirectory() as scratch:
         home = home_of(dlt.pipeline(name, pipelines_dir=scratch, **options))
-    folder = _folder(name, Path(dlt.config.get("pipelines_dir") or get_dlt_pipelines_dir()), home)
+    default = Path(dlt.config.get("pipelines_dir") or get_dlt_pipelines_dir())
+    folder = _folder(name, default, home, options.get("dataset_name"))
     with writable(folder):
         return _attached(name, folder, home, options)
 
@@ -79,13 +82,13 @@ def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     return _attached(pipeline.pipeline_name, folder, home, options)
 
 
-def _folder(name: str, folder: Path, home: str) -> Path:
-    """`folder`, if it is this home's or nobody's, else one beside it."""
+def _folder(name: str, folder: Path, home: str, dataset: str | None = None) -> Path:
+    """`folder`, if it is this home's, or nobody's and not left by another dataset; else one beside it."""
     owner = folder / f".{name}.usertesting.home"
     with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{name}.usertesting.home.lock"):
-            if not _text(owner).strip():
+            if not _text(owner).strip() and dataset in (None, _dataset_of(folder / name) or dataset):
                 owner.write_text(home)
             if _text(owner).strip() == home:
                 return folder
@@ -94,13 +97,23 @@ def _folder(name: str, folder: Path, home: str) -> Path:
     return apart
 
 
-def _attached(name: str, folder: Path, home: str, options: dict[str, Any]) -> dlt.Pipeline:
+def _dataset_of(folder: Path) -> str | None:
+    """The dataset that a working folder was last used for."""
     try:
-        made: dlt.Pipeline = dlt.pipeline(name, pipelines_dir=str(folder), **options)
-    except ValueError:  # dlt reads its JSON at once
-        with _held(name, home):
-            shutil.rmtree(folder / name)
-        made = dlt.pipeline(name, pipelines_dir=str(folder), **options)
+        state = json.loads(_text(folder / "state.json"))
+    except ValueError:
+        return None
+    return cast("str | None", state.get("dataset_name"))
+
+
+def _attached(name: str, folder: Path, home: str, options: dict[str, Any]) -> dlt.Pipeline:
+    with FileLock(folder / f".{name}.usertesting.home.lock"):  # two processes cannot make one folder at the same time
+        try:
+            made: dlt.Pipeline = dlt.pipeline(name, pipelines_dir=str(folder), **options)
+        except ValueError:  # dlt reads its JSON at once
+            with _held(name, home):
+                shutil.rmtree(folder / name)
+            made = dlt.pipeline(name, pipelines_dir=str(folder), **options)
     return made
 
 
@@ -110,7 +123,7 @@ def home_of(pipeline: dlt.Pipeline) -> str:
         config = pipeline.destination_client().config
     except (SchemaNotFoundError, ValueError):  # damaged, or half-written by the run that holds the folder
         config = pipeline._get_destination_clients(Schema(SCHEMA))[0].config
-    location = str(config.data_location())
+    location = _location(config)
     if Path(location).is_absolute() and Path(location).is_relative_to(pipeline.working_dir):
         raise ConfigurationError(
             f"The database of pipeline `{pipeline.pipeline_name}` lies in dlt's working folder, a cache that may"
@@ -119,6 +132,14 @@ def home_of(pipeline: dlt.Pipeline) -> str:
     told = (getattr(part, name, None) for part in (config, config.credentials) for name in _PLACE)
     place = " ".join([location, *(str(one) for one in told if isinstance(one, str))])
     return hashlib.sha256(f"{config.destination_type} {place} {pipeline.dataset_name}".encode()).hexdigest()
+
+
+def _location(config: DestinationClientConfiguration) -> str:
+    """Where a destination's data is; one without such a place is told by its name alone."""
+    try:
+        return str(config.data_location())
+    except ConfigurationException:
+        return str(config.destination_name)
 
 
 def claimed(pipeline: dlt.Pipeline, what: str) -> AbstractContextManager[None]:

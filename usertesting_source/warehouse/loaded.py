@@ -15,10 +15,9 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from ..errors import DestinationError, DestinationLocked
 from ..sync.loaded import Loaded
 from ..times import moment, parse_time
-from .connection import Connection, batches, connected, is_locked, placeholders
+from .connection import LOCK_PATIENCE_S, Connection, batches, connected, is_locked, placeholders
 
 TESTS_A_QUERY = 50
-PATIENCE_S = 120.0
 _COLUMNS = ("session_id", "test_id", "finish_time", "start_time", "listing_mark", "removed_at", "_dlt_load_id")
 
 _WHOLE = "_dlt_load_id IN (SELECT load_id FROM {_dlt_loads} WHERE status = 0)"
@@ -45,11 +44,17 @@ class LoadedSessions:
 
     Args:
         pipeline: gives the pipeline; None: there is none.
+        patience: for how many seconds a DuckDB file that another program holds is waited for.
 
     """
 
-    def __init__(self, pipeline: Callable[[], dlt.Pipeline | None] = active_pipeline) -> None:
+    def __init__(
+        self,
+        pipeline: Callable[[], dlt.Pipeline | None] = active_pipeline,
+        patience: Callable[[], float] = lambda: LOCK_PATIENCE_S,
+    ) -> None:
         self._pipeline = pipeline
+        self._patience = patience
 
     def since(self, table: str, windows: Mapping[str, int]) -> dict[str, BySession]:
         """By test, the sessions in `table` that finished since the moment (ms) that `windows` has for their test."""
@@ -109,7 +114,7 @@ class LoadedSessions:
             yield None
             return
         try:
-            with connected(pipeline, lambda: PATIENCE_S) as client:
+            with connected(pipeline, self._patience) as client:
                 yield Connection(client)
         except DestinationException as error:
             if is_locked(str(error)):

@@ -29,14 +29,12 @@ from ..errors import (
 )
 from ..outcome import Watcher
 from ..stop import Stop
-from .connection import connected, is_locked
+from .connection import connected, is_locked, patience
 from .home import is_foreign, take_state, unwritable
 from .views.create import create_views
 
 ISSUES = "load_issues"
 MERGING = {"delta", "iceberg"}
-LOCK_PATIENCE_S = 120.0
-STOP_PATIENCE_S = 10.0
 UNWRITABLE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
 _NOT_RESTORED = (
     "The state of the working folder is not the one that the destination holds, and restore_from_destination = false"
@@ -96,7 +94,11 @@ class Packages:
         with destination_errors(self._pipeline):
             self._wait_for_duckdb()
             self._check_duckdb_names()
-        rows = self.commit() if self._pipeline.has_pending_data else Counter()
+        rows: Counter[str] = Counter()
+        if self._pipeline.has_pending_data:
+            with destination_errors(self._pipeline):
+                self._missing([ISSUES])
+            rows = self.commit()
         with destination_errors(self._pipeline):
             if was_killed or self._pipeline.config.restore_from_destination:
                 take_state(self._pipeline)
@@ -112,20 +114,8 @@ class Packages:
             DestinationError: one was; nothing is fetched for a table that is not there.
 
         """
-        name = self._source.schema.name
-        if name not in self._pipeline.schemas:
-            return
-        tables = self._pipeline.schemas[name].tables
-        roots = [name for name in (*self._source.selected_resources, ISSUES) if name in tables]
-        made = [str(t["name"]) for root in roots for t in get_nested_tables(tables, root) if has_table_seen_data(t)]
-        with destination_errors(self._pipeline), self._pipeline.destination_client(name) as client:
-            if not made or not isinstance(client, SqlJobClientBase):
-                return
-            gone = [table for table, columns in client.get_storage_tables(made) if not columns]
-            if ISSUES in gone:  # nothing of it is fetched: it is made anew, once dlt does not know the schema any more
-                gone.remove(ISSUES)
-                known = client.sql_client.make_qualified_table_name(client.schema.version_table_name)
-                client.sql_client.execute_sql(f"DELETE FROM {known} WHERE schema_name = %s", name)  # noqa: S608 - dlt's own table
+        with destination_errors(self._pipeline):
+            gone = self._missing([*self._source.selected_resources, ISSUES])
         if gone:
             roots = list(dict.fromkeys(table.split("__")[0] for table in gone))
             raise DestinationError(
@@ -133,6 +123,24 @@ class Packages:
                 f" `dlt pipeline {self._pipeline.pipeline_name} drop {' '.join(roots)}`, which makes dlt forget it, and"
                 " load again: it is fetched anew. The rest of the data is as it was."
             )
+
+    def _missing(self, roots: Iterable[str]) -> list[str]:
+        """Of these tables and their children, those that dlt has made and that are not there; issues are made anew."""
+        name = self._source.schema.name
+        if name not in self._pipeline.schemas:
+            return []
+        tables = self._pipeline.schemas[name].tables
+        nested = [table for root in roots if root in tables for table in get_nested_tables(tables, root)]
+        made = [str(table["name"]) for table in nested if has_table_seen_data(table)]
+        with self._pipeline.destination_client(name) as client:
+            if not made or not isinstance(client, SqlJobClientBase) or not client.is_storage_initialized():
+                return []
+            gone = [table for table, columns in client.get_storage_tables(made) if not columns]
+            if ISSUES in gone:  # nothing of it is fetched; dlt makes it again once it does not know the schema any more
+                gone.remove(ISSUES)
+                known = client.sql_client.make_qualified_table_name(client.schema.version_table_name)
+                client.sql_client.execute_sql(f"DELETE FROM {known} WHERE schema_name = %s", name)  # noqa: S608 - dlt's own table
+        return gone
 
     def _check_duckdb_names(self) -> None:
         """DuckDB names the catalog after the file, and takes a schema of the same name for ambiguous."""
@@ -199,7 +207,7 @@ class Packages:
             return
         with connected(
             self._pipeline,
-            lambda: STOP_PATIENCE_S if self._stop.asked else LOCK_PATIENCE_S,
+            patience(lambda: self._stop.asked),
             blocked=lambda: self._watcher.blocked("another program holds the DuckDB file"),
         ):
             return
