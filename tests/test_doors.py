@@ -21,7 +21,7 @@ FLOORS = (
     {"cli"},
     {FACE, "signals"},  # names that users import
     {"run"},
-    {"source", "alerts"},
+    {"source", "alerts", "explore"},
     {"extract", "warehouse"},
     {"outcome", "api"},
     {"sync", "tables", "config", "videos"},

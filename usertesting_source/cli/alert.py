@@ -28,8 +28,9 @@ from ..run import load
 from ..source import usertesting_source
 from ..stop import Stop, asked_by_signals
 from ..warehouse.connection import Warehouse
-from .command import CONTEXT, PIPELINE, a_date, complain, exit_code, make_pipeline, say
+from .command import PIPELINE, a_date, complain, exit_code, make_pipeline, say
 from .demo import demo_source
+from .main import CONTEXT
 from .show import Screen
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=timezone.utc)

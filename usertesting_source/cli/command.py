@@ -21,7 +21,6 @@ from .demo import DEMO_DATABASE
 
 PIPELINE = "usertesting"
 DATABASE = "usertesting_data.duckdb"  # DuckDB mixes up a file and a dataset of the same name
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 errors = Console(stderr=True, highlight=False)
 

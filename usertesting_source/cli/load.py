@@ -16,8 +16,9 @@ from ..extract.poll import CHUNK
 from ..run import load
 from ..source import UserTestingSource, usertesting_source
 from .check import check_all, list_tests
-from .command import CONTEXT, PIPELINE, a_date, exit_code, make_pipeline
+from .command import PIPELINE, a_date, exit_code, make_pipeline
 from .demo import demo_source, show_queries
+from .main import CONTEXT
 from .show import Screen
 
 LOG_WIDTH = 140  # a log has no edge to fit into
