@@ -95,7 +95,7 @@ class Data:
         self.database.execute("set lock_configuration = true")
 
     def _make_readable(self) -> None:
-        """This version's views, temporary ones, over the tables that are there, and empty ones for those that are not."""
+        """All views of this version, over the tables that are there, and empty ones for those that are not."""
         present = self._present()
         if not any(present.get(name) for name in TABLES):
             self.close()

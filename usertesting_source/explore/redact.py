@@ -132,7 +132,7 @@ class Speakers:
         return None if name is None else self._codes.get(name, name if _ROLE.fullmatch(name.strip()) else "Speaker")
 
     def masked(self, text: str) -> str:
-        """`text` without all that `masked` finds, nor the names of those who speak, in voice tags or in what they say."""
+        """`text` without what `masked` finds, nor the names of those who speak, in voice tags or in their words."""
         text = _VOICE.sub(lambda tag: f"<v {self.code(tag[1].strip())}>", text)
         return masked(self._said.sub("[name]", text) if self._said else text)
 
