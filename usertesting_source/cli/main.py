@@ -12,6 +12,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 COMMANDS = {
     "load": "Load completed sessions into DuckDB or any other warehouse.",
     "search": "Find what was said and written, in whose words and where.",
+    "export": "Write sessions as JSON, Parquet, CSV, Excel, Markdown or a REFI-QDA project.",
     "mcp": "Let an assistant read the data (Model Context Protocol).",
     "alert": "Tell Slack or Jira what went wrong in new sessions, each thing once.",
 }
