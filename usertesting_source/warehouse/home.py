@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -35,6 +36,8 @@ SCHEMA = "usertesting"
 _SHORT = 12
 _PLACE = ("bucket_url", "database", "catalog", "project_id", "http_path", "host", "location")
 """What tells apart places that one engine reaches: dlt's data location may be an account, not a database."""
+
+_HOMES: WeakKeyDictionary[dlt.Pipeline, dict[tuple[object, ...], str]] = WeakKeyDictionary()
 
 
 def opened(name: str, **options: Any) -> dlt.Pipeline:
@@ -121,6 +124,13 @@ def _attached(name: str, folder: Path, home: str, options: dict[str, Any]) -> dl
 
 def home_of(pipeline: dlt.Pipeline) -> str:
     """A text that tells destinations and datasets apart: type, place and dataset; holds no secret."""
+    known, place = _HOMES.setdefault(pipeline, {}), (id(pipeline.destination), pipeline.dataset_name)
+    if place not in known:
+        known[place] = _home_of(pipeline)
+    return known[place]
+
+
+def _home_of(pipeline: dlt.Pipeline) -> str:
     try:
         config = pipeline.destination_client().config
     except (SchemaNotFoundError, ValueError):  # damaged, or half-written by the run that holds the folder
