@@ -30,6 +30,7 @@ from ..errors import (
 from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked, patience
+from .empty import create_tables
 from .home import is_foreign, take_state, unwritable
 from .views.create import create_views
 
@@ -188,6 +189,7 @@ class Packages:
             return
         self._viewed = versions
         try:
+            create_tables(self._pipeline, self._source.schema.name)
             create_views(self._pipeline, self._source.schema.name)
         except DestinationError as error:
             self._complain(str(error))
