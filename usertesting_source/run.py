@@ -29,7 +29,7 @@ from .warehouse.connection import patience
 from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
 from .warehouse.packages import Packages, check_format, destination_errors, own_signals
-from .warehouse.snapshot import publish
+from .warehouse.snapshot import publish, withdraw
 
 PUBLISH_EVERY_S = 600.0
 """A backlog takes hours, and readers see what is there."""
@@ -202,11 +202,10 @@ class _Run:
     def _publish(self) -> None:
         """A copy for readers, of what is committed, whatever ended the run."""
         self._published = time.monotonic()
-        if not self._poll.settings.snapshot:
-            return
+        renew = publish if self._poll.settings.snapshot else withdraw
         try:
             with destination_errors(self._pipeline):
-                publish(self._pipeline)
+                renew(self._pipeline)
         except UserTestingError as error:
             self._poll.fail(str(error))
 

@@ -112,7 +112,8 @@ def _publish_and_die(folder: Path, point: str) -> None:
 
 
 def test_switched_off(lab: Lab) -> None:
-    """`snapshot = false`: no copy."""
+    """`snapshot = false`: no copy, nor one of before."""
+    lab.load()
     assert lab.load(settings={"snapshot": False}).exit_code == 0
     assert not (lab.folder / "test_snapshot.duckdb").exists()
 

@@ -70,6 +70,12 @@ def publish(pipeline: dlt.Pipeline) -> Path | None:
     return snapshot_of(database)
 
 
+def withdraw(pipeline: dlt.Pipeline) -> None:
+    """Takes the copy away, so that nobody reads one that is no longer renewed."""
+    if (database := duckdb_file(pipeline)) is not None:
+        snapshot_of(database).unlink(missing_ok=True)
+
+
 def _is_stale(database: Path) -> bool:
     """The copy has the time of the file that it was made of."""
     snapshot = snapshot_of(database)
