@@ -168,6 +168,13 @@ class Summary:
     error: UserTestingError | None = None
 
     @property
+    def outcome(self) -> str:
+        """In a word: loaded, nothing_new, incomplete (something failed), stopped (with work left) or error."""
+        if self.exit_code == 0:
+            return "loaded" if self.rows else "nothing_new"
+        return {1: "error", 3: "incomplete", 4: "stopped"}[self.exit_code]
+
+    @property
     def exit_code(self) -> int:
         """0 all loaded, 1 stopped by an error, 3 something failed in this run, 4 stopped by request with work left."""
         if self.error is not None:

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 
 import dlt
 from dlt.extract import DltSource
@@ -24,6 +24,7 @@ from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
+from .warehouse import runs
 from .warehouse.connection import patience
 from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
@@ -185,6 +186,7 @@ class _Run:
         summary.stopped = self._stop.asked
         summary.left = self._left()
         summary.seconds = time.monotonic() - began
+        runs.tell(self._pipeline, summary, datetime.now(timezone.utc))
         self._watcher.polled(summary)
         return summary
 

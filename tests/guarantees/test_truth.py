@@ -261,6 +261,24 @@ def test_a_folder_that_holds_another_datasets_package_is_left_alone(
         assert dlt.pipeline("usertesting", destination="duckdb", dataset_name="plain").has_pending_data
 
 
+def test_a_load_from_ones_own_code_leaves_a_plain_runs_package_to_it(tmp_path: Path) -> None:
+    """The folder has no owner yet, and nobody knows which dataset the unfinished package is for."""
+    with fielding() as api:
+        lab = Lab(api, tmp_path, resources=DETAILS)
+        lab.pipeline(dataset="plain").extract(lab.source(), loader_file_format="parquet")
+        arrive(api)
+        assert lab.load().exit_code == 0
+        assert lab.ids("session_details") == all_ids(api)
+        assert lab.query("select * from duckdb_schemas() where schema_name = 'plain'") == []
+        plain = lab.pipeline(dataset="plain")
+        assert plain.has_pending_data
+        plain.normalize()
+        plain.load()
+        assert len(lab.query("from plain.session_details")) == len(all_ids(api)) - 2
+        assert lab.load().requests > 0
+        assert lab.ids("session_details") == all_ids(api)
+
+
 @pytest.mark.parametrize("waits", [False, True], ids=["no package", "a package waits"])
 def test_issues_dropped_by_hand_are_made_anew(tmp_path: Path, waits: bool) -> None:
     """Nothing of that table was fetched, so nothing is lost with it, and no run is stopped by it."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 COMMIT_S = 120.0
-LISTED = 200
+LISTED = 400
 GRACE_S = 5.0  # most videos are there by then, and need no package of their own
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from dlt import Pipeline
+from dlt.common.destination.client import JobClientBase
 from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
@@ -21,6 +24,24 @@ LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
 _TRY_AGAIN_S = 0.5
 _LOCKED = ("could not set lock", "conflicting lock", "being used by another process")
+
+
+_FREE: WeakKeyDictionary[Pipeline, dict[tuple[object, ...], list[JobClientBase]]] = WeakKeyDictionary()
+
+
+@contextmanager
+def reading(pipeline: Pipeline) -> Iterator[JobClientBase]:
+    """
+    A client of the pipeline's destination, not connected yet; for nobody else until the block ends.
+
+    Clients are kept for the next one who reads: dlt looks up a hundred settings for each that it makes.
+    """
+    # what it depends on can change; a dataset of several schemas may be called after the pipeline's first one
+    place = id(pipeline.destination), pipeline.dataset_name, pipeline.default_schema_name
+    free = _FREE.setdefault(pipeline, defaultdict(list))[place]
+    client = free.pop() if free else pipeline.destination_client()
+    yield client
+    free.append(client)
 
 
 @contextmanager
@@ -45,24 +66,30 @@ def connected(
 
     """
     began = time.monotonic()
-    while True:
-        client = pipeline.destination_client()
+    with reading(pipeline) as client:
         if not isinstance(client, SqlJobClientBase):
             raise ConfigurationError(
                 f"destination = {client.config.destination_type!r}: alerts need an SQL destination"
             )
+        while True:
+            try:
+                client.__enter__()
+                break
+            except DestinationConnectionError as error:
+                if not is_locked(str(error)) or time.monotonic() - began >= patience():
+                    raise
+            blocked()
+            wait(_TRY_AGAIN_S)
         try:
-            client.__enter__()
-            break
-        except DestinationConnectionError as error:
-            if not is_locked(str(error)) or time.monotonic() - began >= patience():
-                raise
-        blocked()
-        wait(_TRY_AGAIN_S)
-    try:
-        yield client
-    finally:
-        client.__exit__(None, None, None)  # type: ignore[arg-type]  # dlt's own signature asks for an error
+            yield client
+        finally:
+            client.__exit__(None, None, None)  # type: ignore[arg-type]  # dlt's own signature asks for an error
+
+
+def has_sql(pipeline: Pipeline) -> bool:
+    """Whether the destination understands SQL."""
+    with reading(pipeline) as client:
+        return isinstance(client, SqlJobClientBase)
 
 
 def is_locked(error: str) -> bool:

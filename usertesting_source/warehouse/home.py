@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -36,6 +37,8 @@ _SHORT = 12
 _PLACE = ("bucket_url", "database", "catalog", "project_id", "http_path", "host", "location")
 """What tells apart places that one engine reaches: dlt's data location may be an account, not a database."""
 
+_HOMES: WeakKeyDictionary[dlt.Pipeline, dict[tuple[object, ...], str]] = WeakKeyDictionary()
+
 
 def opened(name: str, **options: Any) -> dlt.Pipeline:
     """
@@ -50,7 +53,8 @@ def opened(name: str, **options: Any) -> dlt.Pipeline:
     with TemporaryDirectory() as scratch:
         home = home_of(dlt.pipeline(name, pipelines_dir=scratch, **options))
     default = Path(dlt.config.get("pipelines_dir") or get_dlt_pipelines_dir())
-    folder = _folder(name, default, home, options.get("dataset_name"))
+    ours = {None, options.get("dataset_name")}
+    folder = _folder(name, default, home, is_left=lambda: _dataset_of(default / name) not in ours)
     with writable(folder):
         return _attached(name, folder, home, options)
 
@@ -60,8 +64,9 @@ def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     `pipeline`, in a working folder that no other destination or dataset uses.
 
     The first one to use a pipeline's name has the folder that dlt gives it; others have a folder each beside it, so
-    that their states and unfinished packages never meet. A pipeline that has to move is made anew: destination,
-    dataset and options are those of `pipeline`.
+    that their states and unfinished packages never meet. One with an unfinished package of nobody knows which dataset
+    (dlt has already written the new one's name into it) is left to whoever began it. A pipeline that has to move is
+    made anew: destination, dataset and options are those of `pipeline`.
 
     Raises:
         ConfigurationError: the folder cannot be written.
@@ -69,7 +74,7 @@ def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     """
     given = Path(pipeline.pipelines_dir)
     home = home_of(pipeline)
-    folder = _folder(pipeline.pipeline_name, given, home)
+    folder = _folder(pipeline.pipeline_name, given, home, is_left=lambda: pipeline.has_pending_data)
     if folder == given:
         return pipeline
     options = {
@@ -82,13 +87,13 @@ def own_folder(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     return _attached(pipeline.pipeline_name, folder, home, options)
 
 
-def _folder(name: str, folder: Path, home: str, dataset: str | None = None) -> Path:
-    """`folder`, if it is this home's, or nobody's and not left by another dataset; else one beside it."""
+def _folder(name: str, folder: Path, home: str, is_left: Callable[[], bool]) -> Path:
+    """`folder`, if it is this home's, or nobody's and not left to another dataset; else one beside it."""
     owner = folder / f".{name}.usertesting.home"
     with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{name}.usertesting.home.lock"):
-            if not _text(owner).strip() and dataset in (None, _dataset_of(folder / name) or dataset):
+            if not _text(owner).strip() and not is_left():
                 owner.write_text(home)
             if _text(owner).strip() == home:
                 return folder
@@ -119,6 +124,13 @@ def _attached(name: str, folder: Path, home: str, options: dict[str, Any]) -> dl
 
 def home_of(pipeline: dlt.Pipeline) -> str:
     """A text that tells destinations and datasets apart: type, place and dataset; holds no secret."""
+    known, place = _HOMES.setdefault(pipeline, {}), (id(pipeline.destination), pipeline.dataset_name)
+    if place not in known:
+        known[place] = _home_of(pipeline)
+    return known[place]
+
+
+def _home_of(pipeline: dlt.Pipeline) -> str:
     try:
         config = pipeline.destination_client().config
     except (SchemaNotFoundError, ValueError):  # damaged, or half-written by the run that holds the folder

@@ -10,12 +10,11 @@ import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import PipelineContext
-from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..errors import DestinationError, DestinationLocked
 from ..sync.loaded import Loaded
 from ..times import moment, parse_time
-from .connection import LOCK_PATIENCE_S, Connection, batches, connected, is_locked, placeholders
+from .connection import LOCK_PATIENCE_S, Connection, batches, connected, has_sql, is_locked, placeholders
 
 TESTS_A_QUERY = 50
 _COLUMNS = ("session_id", "test_id", "finish_time", "start_time", "listing_mark", "removed_at", "_dlt_load_id")
@@ -109,8 +108,7 @@ class LoadedSessions:
     def _connected(self) -> Iterator[Connection | None]:
         """A connection to the dataset; None where there is none that understands SQL."""
         pipeline = self._pipeline()
-        has_sql = pipeline and pipeline.destination and isinstance(pipeline.destination_client(), SqlJobClientBase)
-        if pipeline is None or not has_sql:
+        if pipeline is None or not pipeline.destination or not has_sql(pipeline):
             yield None
             return
         try:

@@ -30,6 +30,7 @@ from ..errors import (
 from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked, patience
+from .empty import create_tables
 from .home import is_foreign, take_state, unwritable
 from .views.create import create_views
 
@@ -92,8 +93,7 @@ class Packages:
 
         """
         with destination_errors(self._pipeline):
-            self._wait_for_duckdb()
-            self._check_duckdb_names()
+            self._wait_for_duckdb(self._check_duckdb_names)
         rows: Counter[str] = Counter()
         if self._pipeline.has_pending_data:
             with destination_errors(self._pipeline):
@@ -142,12 +142,9 @@ class Packages:
                 client.sql_client.execute_sql(f"DELETE FROM {known} WHERE schema_name = %s", name)  # noqa: S608 - dlt's own table
         return gone
 
-    def _check_duckdb_names(self) -> None:
+    def _check_duckdb_names(self, client: SqlJobClientBase) -> None:
         """DuckDB names the catalog after the file, and takes a schema of the same name for ambiguous."""
-        if not self._is_duckdb:
-            return
-        with self._pipeline.sql_client() as client:
-            ((catalog,),) = client.execute_sql("select current_database()") or [("",)]
+        ((catalog,),) = client.sql_client.execute_sql("select current_database()") or [("",)]
         if catalog.lower() == self._pipeline.dataset_name.lower():
             raise ConfigurationError(
                 f"The DuckDB file and the dataset of pipeline `{self._pipeline.pipeline_name}` are both called"
@@ -192,6 +189,7 @@ class Packages:
             return
         self._viewed = versions
         try:
+            create_tables(self._pipeline, self._source.schema.name)
             create_views(self._pipeline, self._source.schema.name)
         except DestinationError as error:
             self._complain(str(error))
@@ -201,7 +199,7 @@ class Packages:
         """Whether the destination is DuckDB: parquet packages load twenty times faster there, and nowhere else."""
         return isinstance(self._pipeline.destination, dlt.destinations.duckdb)
 
-    def _wait_for_duckdb(self) -> None:
+    def _wait_for_duckdb(self, then: Callable[[SqlJobClientBase], None] = lambda _: None) -> None:
         """A DuckDB file held by another program is waited for."""
         if not self._is_duckdb:
             return
@@ -209,8 +207,8 @@ class Packages:
             self._pipeline,
             patience(lambda: self._stop.asked),
             blocked=lambda: self._watcher.blocked("another program holds the DuckDB file"),
-        ):
-            return
+        ) as client:
+            then(client)
 
 
 def check_format(pipeline: dlt.Pipeline, source: DltSource) -> None:

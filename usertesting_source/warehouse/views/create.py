@@ -13,11 +13,12 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ...errors import ConfigurationError, DestinationError
 from ...tables.schema import TABLES
-from .definitions import views
+from .definitions import as_written, views
 from .render import Target, rendered
 
 _SCHEMA = "usertesting"  # dlt's schema of the source, which has the source's name
 _STATE_KEY = "usertesting_views"
+_ALL = "*"
 
 
 def create_views(pipeline: dlt.Pipeline, schema_name: str | None = None) -> list[str]:
@@ -42,24 +43,27 @@ def create_views(pipeline: dlt.Pipeline, schema_name: str | None = None) -> list
             names of ours the same one; what was loaded stays loaded.
 
     """
+    noted = _noted(pipeline)
     with _connected(pipeline, schema_name) as client:
         if client is None:
             return []
-        made, refused = _brought_up_to_date(client, _noted(pipeline))
-    if made:
-        pipeline.set_local_state_val(_STATE_KEY, _noted(pipeline) | made)
+        present = _present(client)
+        if noted.get(_ALL) == _mark_of_all(client, present):
+            return []
+        made, refused = _brought_up_to_date(client, present, noted)
+        all_made = {} if refused else {_ALL: _mark_of_all(client, _present(client) if made else present)}
+    pipeline.set_local_state_val(_STATE_KEY, noted | made | all_made)
     if refused:
         raise refused[0]
     return list(made)
 
 
 def _brought_up_to_date(
-    client: SqlJobClientBase, noted: Mapping[str, str]
+    client: SqlJobClientBase, present: Mapping[str, set[str]], noted: Mapping[str, str]
 ) -> tuple[dict[str, str], list[DestinationError]]:
     """Create what is missing or changed: the marks of the views made, and the errors of those refused."""
     made: dict[str, str] = {}
     refused: list[DestinationError] = []
-    present = _present(client)
     for name, query in rendered(present, _target(client)).items():
         mark = hashlib.sha256(query.encode()).hexdigest()
         if noted.get(name) == mark and set(present.get(name, ())) == set(views()[name].columns):
@@ -70,6 +74,13 @@ def _brought_up_to_date(
         except DestinationError as error:
             refused.append(error)
     return made, refused
+
+
+def _mark_of_all(client: SqlJobClientBase, present: Mapping[str, set[str]]) -> str:
+    """Changes when anything can: the views as written, the destination's names, and what is there."""
+    there = {name: sorted(columns) for name, columns in sorted(present.items())}
+    target = _target(client)
+    return hashlib.sha256(f"{as_written()} {there} {target.dialect} {target.path('tests')}".encode()).hexdigest()
 
 
 def drop_views(pipeline: dlt.Pipeline, schema_name: str | None = None) -> list[str]:

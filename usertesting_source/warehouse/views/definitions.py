@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ def views() -> dict[str, View]:
     package = files(__package__)
     names = sorted(file.name for file in package.iterdir() if file.name.endswith(".sql"))
     return in_order(read_view(name[:-4], package.joinpath(name).read_text(encoding="utf-8")) for name in names)
+
+
+@lru_cache(maxsize=1)
+def as_written() -> str:
+    """A mark of the views' files, and of the code that makes SQL of them."""
+    there = sorted((file.name, file.read_bytes()) for file in files(__package__).iterdir() if file.is_file())
+    return hashlib.sha256(repr(there).encode()).hexdigest()
 
 
 def in_order(views: Iterable[View]) -> dict[str, View]:
