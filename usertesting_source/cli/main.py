@@ -11,6 +11,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 COMMANDS = {
     "load": "Load completed sessions into DuckDB or any other warehouse.",
+    "report": "Write a report on a test, or on all, as HTML that needs nothing else.",
     "search": "Find what was said and written, in whose words and where.",
     "export": "Write sessions as JSON, Parquet, CSV, Excel, Markdown or a REFI-QDA project.",
     "forget": "Take a participant out of everything that is stored here.",
