@@ -42,24 +42,18 @@ def session_records(data: Data, tests: Sequence[str] | None = None) -> Iterator[
     Each has `answers` (one for each of its tasks, in order), `chunks` (what was said, in pieces of some 500 characters)
     and `demographics` (question and answer).
     """
-    wanted = None if tests is None else list(tests)
-    sessions = data.rows(_SESSIONS, wanted, wanted)
-    for start in range(0, len(sessions), _BATCH):
-        batch = sessions[start : start + _BATCH]
-        ids = [row["session_id"] for row in batch]
-        tasks, said, people = (
-            _by_session(data.rows(_TASKS, ids)),
-            _said(data, ids),
-            _by_session(data.rows(_DEMOGRAPHICS, ids)),
-        )
-        for row in batch:
-            one = row["session_id"]
+    for batch in _sessions(data, tests):
+        ids = [session["session_id"] for session in batch]
+        tasks, people = _by_session(data.rows(_TASKS, ids)), _by_session(data.rows(_DEMOGRAPHICS, ids))
+        pieces = _passages(data, batch)
+        for session in batch:
+            one = session["session_id"]
             yield {
-                **{name: _iso(value) for name, value in row.items()},
-                "link": results_page(row["test_id"], one),
+                **session,
+                "link": results_page(session["test_id"], one),
                 "demographics": {answer["label"]: answer["value"] for answer in people[one]},
                 "answers": [_answer(task) for task in tasks[one]],
-                "chunks": said[one],
+                "chunks": [_piece(piece) for piece in pieces[one] if piece.kind == SAID],
             }
 
 
@@ -69,36 +63,42 @@ def passage_records(data: Data, tests: Sequence[str] | None = None) -> Iterator[
 
     `id` is the same in every export, as long as the session is not loaded anew with other words.
     """
-    for session in session_records(data, tests):
-        told = {name: session[name] for name in _TOLD}
-        written = ({**answer, "kind": "written", "text": answer["answer_text"]} for answer in session["answers"])
-        texts = [one for one in written if one["text"] and one["answer_kind"] not in _CHOSEN]
-        for number, piece in enumerate([*texts, *session["chunks"]], start=1):
-            yield {"id": f"{session['session_id']}/{number}", **{name: piece.get(name) for name in _PIECE}, **told}
+    for batch in _sessions(data, tests):
+        pieces = _passages(data, batch)
+        for session in batch:
+            told = {**session, "link": results_page(session["test_id"], session["session_id"])}
+            for number, piece in enumerate(pieces[session["session_id"]], start=1):
+                names = ("session_id", "test_id", "test_title", "participant_id", "finish_time", "link")
+                yield {
+                    "id": f"{session['session_id']}/{number}",
+                    **_piece(piece),
+                    **{name: told[name] for name in names},
+                }
 
 
-_TOLD = ("session_id", "test_id", "test_title", "participant_id", "finish_time", "link")
-_PIECE = ("kind", "text", "task_number", "task_text", "start_ms", "at")
-_CHOSEN = ("multiple_choice", "rank_order", "matrix")
+def _sessions(data: Data, tests: Sequence[str] | None) -> Iterator[list[Row]]:
+    wanted = None if tests is None else list(tests)
+    rows = [{name: _iso(value) for name, value in row.items()} for row in data.rows(_SESSIONS, wanted, wanted)]
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start : start + _BATCH]
 
 
-def _said(data: Data, ids: Sequence[str]) -> defaultdict[str, list[dict[str, Any]]]:
-    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for passage in passages(data, ids):
-        if passage.kind == SAID:
-            found[passage.session_id].append(_chunk(passage))
+def _passages(data: Data, sessions: Sequence[Row]) -> defaultdict[str, list[Passage]]:
+    found: defaultdict[str, list[Passage]] = defaultdict(list)
+    for passage in passages(data, [session["session_id"] for session in sessions]):
+        found[passage.session_id].append(passage)
     return found
 
 
-def _chunk(passage: Passage) -> dict[str, Any]:
+def _piece(passage: Passage) -> dict[str, Any]:
     start = passage.at_ms(0)
     return {
-        "kind": SAID,
+        "kind": passage.kind,
+        "text": passage.text,
         "task_number": passage.task_number,
         "task_text": passage.task_text,
         "start_ms": start,
         "at": clock(start),
-        "text": passage.text,
     }
 
 
