@@ -45,7 +45,7 @@ def load(
     raise_errors: bool = True,
 ) -> Summary:
     """
-    Loads all that is due, `chunk` sessions a load package.
+    Loads all that is due, in load packages: one whenever the quota makes it wait, or after 30 seconds of work.
 
     A package left over from an earlier failure is finished first. SIGINT and SIGTERM (on the main thread) stop the run
     after committing what was fetched; a second one ends it at once.
@@ -53,7 +53,7 @@ def load(
     Args:
         pipeline: any dlt pipeline; its name and dataset keep the state.
         source: `usertesting_source(...)`, or a clone of it with fewer resources.
-        chunk: sessions of each resource in a load package.
+        chunk: sessions of each resource in a load package, at most.
         full: load everything anew; rows are replaced, not doubled.
         since: only sessions that finished since; the others stay due.
         session_ids: only these sessions, whatever is loaded already.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-COMMIT_S = 120.0
+COMMIT_S = 30.0
+IDLE_S = 20.0  # a commit fits in
 LISTED = 400
 GRACE_S = 5.0  # most videos are there by then, and need no package of their own
 
@@ -82,8 +83,15 @@ class Package:
         patience = GRACE_S if self._asked.keys() - {resource} else COMMIT_S
         return time.monotonic() - self._last_end >= patience
 
-    @property
-    def is_due(self) -> bool:
-        """Whether what it holds has waited long enough to be committed."""
+    def is_due(self, idle: Callable[[], float]) -> bool:
+        """
+        Whether what it holds is to be committed: it has waited long enough, or there is nothing else to do now.
+
+        Args:
+            idle: for how many seconds the quota lets no request through.
+
+        """
         since = self._holds_rows_since
-        return self.chunk is not None and since is not None and time.monotonic() - since >= COMMIT_S
+        if self.chunk is None or since is None:
+            return False
+        return time.monotonic() - since >= COMMIT_S or idle() >= IDLE_S
