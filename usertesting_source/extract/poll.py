@@ -93,7 +93,7 @@ class Poll:
 
     def begin_package(self) -> None:
         """A new load package begins; what failed a while ago may be tried again, also within one long poll."""
-        self.package = Package(self._chunk if self._is_held else None)
+        self.package = Package(self._chunk if self._is_held else None, self.settings.rate_period)
         self.known.committed()
         self._discovery.refresh()
         self.tally.unlisted.clear()
