@@ -22,7 +22,7 @@ FLOORS = (
     {FACE, "signals"},  # names that users import
     {"run"},
     {"source", "alerts", "explore"},
-    {"extract", "warehouse"},
+    {"extract", "warehouse", "watchers"},
     {"outcome", "api"},
     {"sync", "tables", "config", "videos"},
     {"stop", "times", "errors", "scrub", "folders"},

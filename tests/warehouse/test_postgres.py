@@ -64,6 +64,8 @@ def test_a_load_is_complete_once_and_resumes_on_a_bare_machine(source_of: Any, p
         assert query(bare, "select count(*), count(distinct session_id) from session_details") == [(20, 20)]
         strays = "select count(*) from session_details__tasks t left join session_details s using (session_id)"
         assert query(bare, f"{strays} where s.session_id is null") == [(0,)]
+        told = query(bare, "select outcome, rows_loaded > 20, ended_at > started_at from load_runs order by ended_at")
+        assert told[0] == told[-1] == ("loaded", True, True)
 
 
 def test_all_views_answer_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any, cast
 
@@ -13,8 +14,10 @@ from rich.console import Console
 
 from ..config import check_resources, is_uuid, names
 from ..extract.poll import CHUNK
+from ..outcome import Watcher
 from ..run import load
 from ..source import UserTestingSource, usertesting_source
+from ..watchers import Heartbeat, SummaryFile, Watchers
 from .check import check_all, list_tests
 from .command import PIPELINE, a_date, exit_code, make_pipeline
 from .demo import demo_source, show_queries
@@ -49,6 +52,9 @@ def ids(_context: click.Context, _parameter: click.Parameter, values: tuple[str,
 @click.option(
     "--watch", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Poll so often, until stopped."
 )
+@click.option("--unfinished-ok", is_flag=True, help="Work left after a stop is fine: exit code 0 instead of 4.")
+@click.option("--heartbeat", metavar="FILE_OR_URL", help="Touch it, or GET it, after each good poll.")
+@click.option("--summary-json", metavar="FILE", help="Keep how the newest poll ended in this file.")
 @click.option("--check", is_flag=True, help="Try credentials, tests and destination; load nothing.")
 @click.option("--list-tests", "lists", is_flag=True, help="Print the tests that the credentials see; load nothing.")
 @click.option("--verbose", is_flag=True, help="Show logs, and traces of errors.")
@@ -72,6 +78,12 @@ def main(verbose: bool, **options: Any) -> None:
 def run(console: Console, demo: bool, check: bool, lists: bool, **options: Any) -> int:
     """Does what the options ask for; returns the exit code."""
     with ExitStack() as stack:
+        tellers: list[Watcher] = []
+        if options["summary_json"]:
+            tellers.append(summary := SummaryFile(options["summary_json"]))
+            stack.enter_context(summary.whatever_happens())
+        if options["heartbeat"]:
+            tellers.append(Heartbeat(options["heartbeat"]))
         if demo:
             source = stack.enter_context(demo_source())
             console.print("[bold]Demo[/]  a sample API in this process; people, answers and studies are invented.\n")
@@ -85,7 +97,7 @@ def run(console: Console, demo: bool, check: bool, lists: bool, **options: Any) 
         pipeline = make_pipeline(PIPELINE, options["destination"], options["dataset"], demo)
         if check:
             return check_all(pipeline, source, console)
-        code = load_and_show(pipeline, source, console, options)
+        code = load_and_show(pipeline, source, console, options, tellers)
         if demo and code == 0:
             show_queries(pipeline, console)
         return code
@@ -113,7 +125,13 @@ def chosen(value: str, source: UserTestingSource) -> list[str]:
     return wanted
 
 
-def load_and_show(pipeline: dlt.Pipeline, source: UserTestingSource, console: Console, options: dict[str, Any]) -> int:
+def load_and_show(
+    pipeline: dlt.Pipeline,
+    source: UserTestingSource,
+    console: Console,
+    options: dict[str, Any],
+    tellers: Iterable[Watcher] = (),
+) -> int:
     """Loads, shows it, returns the exit code."""
     summary = load(
         pipeline,
@@ -124,9 +142,9 @@ def load_and_show(pipeline: dlt.Pipeline, source: UserTestingSource, console: Co
         session_ids=options["session_ids"],
         max_minutes=options["max_minutes"],
         watch_minutes=options["watch"],
-        watcher=Screen(console, watching=options["watch"] is not None),
+        watcher=Watchers(Screen(console, watching=options["watch"] is not None), *tellers),
         raise_errors=False,
     )
     if summary.error is not None:
         raise summary.error
-    return summary.exit_code
+    return 0 if options["unfinished_ok"] and summary.exit_code == 4 else summary.exit_code

@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ..errors import UserTestingError
 from ..outcome import Plan, Summary, Tally, Watcher
 from ..sync.studies import PER_SESSION
 
@@ -121,6 +123,11 @@ class Screen(Watcher):
         if dropped := summary.tally.dropped_cues:
             cues = f"{_plural(dropped.total(), 'cue')} of {_plural(len(dropped), 'transcript')}"
             self._lines("Note", [f"{cues} could not be read; the WebVTT is kept in transcript_vtt."], "yellow")
+
+    def retries(self, error: UserTestingError, seconds: float) -> None:
+        """Says why a poll of a watch failed, and when the next one comes."""
+        line = f"[red]{type(error).__name__}[/]  {escape(str(error))} Tried again in {_duration(seconds)}."
+        self.console.print(f"{_clock()}  {line}", soft_wrap=True)
 
     def _lines(self, word: str, lines: list[str], style: str) -> None:
         for line in lines[:SHOWN]:

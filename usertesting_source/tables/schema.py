@@ -181,6 +181,17 @@ load_issues | this source | something that could not be loaded, or is waited for
     first_seen_at            timestamp when it was met first
     last_tried_at            timestamp when it was tried last
     resolved_at              timestamp when it was settled; null while the issue is open
+
+load_runs | this source | a run of `load`, or a poll of a watch; of those without news at most one an hour
+    run_id!                  text      the run, or the poll
+    pipeline                 text      the dlt pipeline that ran
+    started_at               timestamp when it began
+    ended_at                 timestamp when it ended
+    outcome                  text      loaded, nothing_new, incomplete (something failed), stopped (work is left), error
+    requests                 bigint    requests sent, retries included
+    rows_loaded              bigint    rows loaded, of all tables
+    items_left               bigint    items known to be due and not asked for
+    error                    text      what ended it early; null: nothing did
 """
 
 
