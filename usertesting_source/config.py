@@ -84,6 +84,7 @@ class Settings:
     transcript_chunk_chars: int = 0
     video_bucket_url: str | None = None
     video_concurrency: int = 3
+    snapshot: bool = True
     section: str = SECTION
 
 

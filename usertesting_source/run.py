@@ -35,8 +35,12 @@ from .warehouse import runs
 from .warehouse.connection import is_mistaken, patience
 from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
-from .warehouse.packages import Packages, check_format, own_signals
+from .warehouse.packages import Packages, check_format, destination_errors, own_signals
+from .warehouse.snapshot import publish, withdraw
 from .watchers import Log, Watchers, follow_dlt
+
+PUBLISH_EVERY_S = 600.0
+"""A backlog takes hours, and readers see what is there."""
 
 
 def load(
@@ -55,7 +59,7 @@ def load(
     if_running: str = "raise",
 ) -> Summary:
     """
-    Loads all that is due, `chunk` sessions a load package.
+    Loads all that is due, in load packages: one whenever the quota makes it wait, or after 30 seconds of work.
 
     A package left over from an earlier failure is finished first. SIGINT, SIGTERM and SIGHUP (on the main thread) stop
     the run after committing what was fetched; a second one ends it at once. It is logged through
@@ -64,7 +68,7 @@ def load(
     Args:
         pipeline: any dlt pipeline; its name and dataset keep the state.
         source: `usertesting_source(...)`, or a clone of it with fewer resources.
-        chunk: sessions of each resource in a load package.
+        chunk: sessions of each resource in a load package, at most.
         full: load everything anew; rows are replaced, not doubled.
         since: only sessions that finished since; the others stay due.
         session_ids: only these sessions, whatever is loaded already.
@@ -138,6 +142,7 @@ class _Run:
         self._watcher = watcher
         self._stop = stop
         self._has_finished = False
+        self._published = time.monotonic()
         poll.hold(watcher, stop, chunk, LoadedSessions(lambda: pipeline, patience(lambda: stop.asked)))
 
     def alone(self, wishes: Wishes, watch_minutes: float | None) -> Summary:
@@ -204,6 +209,8 @@ class _Run:
         summary.tally = poll.tally
         summary.requests = poll.requests - sent_before
         summary.packages = self._packages.committed - committed_before
+        if summary.packages or not summary.error:
+            self._publish()
         summary.stopped = self._stop.asked
         summary.left = self._left()
         summary.seconds = time.monotonic() - began
@@ -216,7 +223,19 @@ class _Run:
         self._poll.begin_package()
         self._packages.extract()
         summary.rows.update(self._packages.commit())
+        if time.monotonic() - self._published > PUBLISH_EVERY_S:
+            self._publish()
         return not (self._is_finished or self._stop.asked or self._poll.error)
+
+    def _publish(self) -> None:
+        """A copy for readers, of what is committed, whatever ended the run."""
+        self._published = time.monotonic()
+        renew = publish if self._poll.settings.snapshot else withdraw
+        try:
+            with destination_errors(self._pipeline):
+                renew(self._pipeline)
+        except UserTestingError as error:
+            self._poll.fail(str(error))
 
     @property
     def _is_finished(self) -> bool:

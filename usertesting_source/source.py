@@ -57,6 +57,7 @@ def usertesting_source(
     transcript_chunk_chars: int = 0,
     video_bucket_url: str | None = None,
     video_concurrency: int = 3,
+    snapshot: bool = True,
 ) -> Any:
     """
     Completed sessions of UserTesting tests, with answers, transcripts and scores.
@@ -82,6 +83,7 @@ def usertesting_source(
         transcript_chunk_chars: over 0: transcripts are also cut into chunks of at most so many characters.
         video_bucket_url: fsspec URL of a folder; when set, videos are stored there.
         video_concurrency: downloads at a time.
+        snapshot: of a DuckDB file, publish a copy for readers after each run with news.
 
     Raises:
         ConfigurationError: a setting is missing or cannot be used.
@@ -110,6 +112,7 @@ def usertesting_source(
             transcript_chunk_chars=transcript_chunk_chars,
             video_bucket_url=video_bucket_url or None,
             video_concurrency=video_concurrency,
+            snapshot=snapshot,
             section=section,
         )
         settings = config.check(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -144,6 +145,15 @@ def test_the_script_runs_by_itself(api: SampleApi, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "All loaded" in result.stdout
     assert result.stderr == ""
+
+
+def test_the_settings_file_that_comes_with_it_can_be_used(api: SampleApi, tmp_path: Path) -> None:
+    """As on a checkout: `.dlt/config.toml` names the DuckDB file."""
+    shutil.copytree(Path(LOAD).parents[1] / ".dlt", tmp_path / ".dlt")
+    variables = os.environ | {key: value for key, value in environment(api).items() if value is not None}
+    result = subprocess.run([sys.executable, LOAD], env=variables, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "usertesting_data.duckdb").exists()
 
 
 def test_a_locked_duckdb_file_is_named_and_nothing_is_lost(api: SampleApi, run: Run, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ WRITES = os.O_WRONLY | os.O_RDWR
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "http.client.send"}
 KILLED = -signal.SIGKILL
 
-_CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT = multiprocessing.get_context("forkserver")
 _IMPORTED = [
     "tests.support.killer",
     "dlt.common.libs.pyarrow",
@@ -56,15 +56,15 @@ def job_of(api: SampleApi, folder: Path, *, chunk: int = 10, **settings: Any) ->
 
 def start(job: Job, sender: Any = None) -> Any:
     """Starts a job in a process, which is forked off one that has imported everything: a start costs no second."""
-    _CONTEXT.set_forkserver_preload(_IMPORTED)
-    process = _CONTEXT.Process(target=_load, args=(job, sender))
+    CONTEXT.set_forkserver_preload(_IMPORTED)
+    process = CONTEXT.Process(target=_load, args=(job, sender))
     process.start()
     return process
 
 
 def run(job: Job) -> tuple[int, int]:
     """Runs a job; returns the exit code of its process, and how many points it passed (0 when it did not end well)."""
-    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    receiver, sender = CONTEXT.Pipe(duplex=False)
     process = start(job, sender)
     sender.close()
     process.join()

@@ -20,7 +20,10 @@ from usertesting_source import drop_views, load
 from usertesting_source.alerts.config import read_settings
 from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.tell import tell
-from usertesting_source.sample_api import SampleApi, shop_studies, simple_study
+from usertesting_source.errors import ConfigurationError
+from usertesting_source.explore.reading import opened, readable_file
+from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies, simple_study
+from usertesting_source.tables.schema import TABLES
 from usertesting_source.warehouse.connection import Warehouse
 from usertesting_source.warehouse.views.definitions import views
 
@@ -132,3 +135,30 @@ def test_duckdb_and_postgres_in_turns_each_get_everything(
         assert api.count("details") == 16
         states = query(postgres("turns"), "select length(state) from _dlt_pipeline_state order by version")
         assert states[-1][0] < 2_000
+
+
+def test_what_people_read_is_the_same_from_here(source_of: Any, postgres: Any, pipeline_of: Any) -> None:
+    """The rows of every table as from DuckDB; what was loaded since is there the next time."""
+    pipeline, local = postgres("read"), pipeline_of()
+    with pytest.raises(ConfigurationError, match="Nothing is loaded yet"):
+        opened(pipeline)
+    with SampleApi([every_task_study()], rate_limit=None) as api:
+        load(pipeline, source_of(api))
+        load(local, source_of(api))
+        with opened(pipeline) as there, opened(local) as here:
+            for table in TABLES.values():
+                same = [c.name for c in table.columns if c.data_type != "json" and not c.name.endswith("_at")]
+                sql = f"select {', '.join(same)} from {table.name} order by all"
+                assert there.rows(sql) == here.rows(sql), table.name
+            for sql in (
+                "from test_kpis select nps",
+                "from tasks select answer_json ->> '$.ratingScale.rating' as rating order by 1",
+            ):
+                assert there.rows(sql) == here.rows(sql)
+        api.add_session(api.test_ids[0])
+        before = readable_file(pipeline).stat().st_ino
+        assert readable_file(pipeline).stat().st_ino == before
+        load(pipeline, source_of(api))
+        with opened(pipeline) as there, opened(local) as here:
+            count = "select count(*) as n from session_details"
+            assert there.rows(count)[0]["n"] == here.rows(count)[0]["n"] + 1

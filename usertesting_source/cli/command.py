@@ -48,8 +48,10 @@ def make_pipeline(name: str, destination: str, dataset: str, demo: bool) -> dlt.
 
     """
     target: Any = destination
-    if destination == "duckdb" and (demo or "destination.duckdb.credentials" not in dlt.config):
-        target = dlt.destinations.duckdb(str(Path.cwd() / (DEMO_DATABASE if demo else DATABASE)))
+    # dlt itself takes no credentials out of config.toml, as which it counts the name of the file
+    named = DEMO_DATABASE if demo else dlt.config.get("destination.duckdb.credentials") or DATABASE
+    if destination == "duckdb" and isinstance(named, str):
+        target = dlt.destinations.duckdb(named if ":" in named else str(Path.cwd() / named))
     try:
         return opened(f"{name}_demo" if demo else name, destination=target, dataset_name=dataset)
     except (UnknownDestinationModule, InvalidDestinationReference):

@@ -46,7 +46,7 @@ def ids(_context: click.Context, _parameter: click.Parameter, values: tuple[str,
 @click.option(
     "--session-id", "session_ids", multiple=True, callback=ids, metavar="ID", help="Load one session anew. Repeatable."
 )
-@click.option("--chunk", default=CHUNK, show_default=True, type=click.IntRange(1), help="Sessions per load package.")
+@click.option("--chunk", default=CHUNK, show_default=True, type=click.IntRange(1), help="Sessions a commit, at most.")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long; exit code 4.")
 @click.option("--full", is_flag=True, help="Load everything anew; rows are replaced, not doubled.")
 @click.option(

@@ -11,6 +11,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 COMMANDS = {
     "load": "Load completed sessions into DuckDB or any other warehouse.",
+    "search": "Find what was said and written, in whose words and where.",
+    "mcp": "Let an assistant read the data (Model Context Protocol).",
     "alert": "Tell Slack or Jira what went wrong in new sessions, each thing once.",
 }
 """By name, the one line that `usertesting --help` says of it; the command is `main` in the module of that name."""

@@ -75,7 +75,7 @@ class Packages:
         self._viewed: list[str] = []
 
     def state(self) -> dict[str, Any]:
-        """The state that dlt keeps of each resource, by name."""
+        """The state that dlt keeps of each resource, by name, as its file has it: a copy of one's own."""
         sources: dict[str, Any] = self._pipeline.state.get("sources", {})
         resources: dict[str, Any] = sources.get(self._source.name, {}).get("resources", {})
         return resources
