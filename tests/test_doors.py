@@ -30,7 +30,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # beside the house: nobody's tool but the demo's and the tests'
-SAMPLE_API, ITS_USER = "sample_api", "usertesting_source/cli/demo.py"
+SAMPLE_API, ITS_USER = "sample_api", "usertesting_source/cli/invented.py"
 
 # time, and what they decide on, come in as arguments
 PURE = {"sync", "tables", "times", "errors", "scrub"}

@@ -88,6 +88,16 @@ class Tally:
         self.warnings.setdefault(line)
 
     @property
+    def asked_for(self) -> int:
+        """How many of the items that cost a request each were asked for."""
+        return sum(count for (name, _), count in self.asked.items() if name in PER_SESSION)
+
+    @property
+    def due_in_all(self) -> int:
+        """How many of them there are, as far as is known."""
+        return max(sum(count for (name, _), count in self.due.items() if name in PER_SESSION), self.asked_for)
+
+    @property
     def left(self) -> int:
         """How many of the items known to be due were not asked for."""
         requests = {key: count for key, count in self.due.items() if key[0] not in ("tests", "sessions")}

@@ -37,7 +37,7 @@ from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
 from .warehouse.packages import Packages, check_format, destination_errors, own_signals
 from .warehouse.snapshot import publish, withdraw
-from .watchers import Log, Watchers, follow_dlt
+from .watchers import Log, Progress, Watchers, follow_dlt
 
 PUBLISH_EVERY_S = 600.0
 """A backlog takes hours, and readers see what is there."""
@@ -99,7 +99,9 @@ def load(
     if max_minutes is not None:
         stop.after(max_minutes * 60)
     follow_dlt()
-    run = _Run(own_folder(pipeline), own, chunk, Watchers(Log(), watcher or Watcher()), stop)
+    run = _Run(
+        own_folder(pipeline), own, chunk, Watchers(Log(), Progress(pipeline.collector), watcher or Watcher()), stop
+    )
     try:
         with asked_by_signals(stop):
             summary = run.alone(wishes, watch_minutes)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
+import dlt
 import requests
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.runtime.collector_base import Collector
 from dlt.common.runtime.json_logging import BaseJSONFormatter
 
 from .errors import AnotherRunIsActive, ConfigurationError, UserTestingError
@@ -160,33 +164,23 @@ class Heartbeat(Watcher):
             log.warning("The heartbeat could not be sent: %s %s", type(error).__name__, status)
 
 
-class SummaryFile(Watcher):
+class SummaryLines(Watcher):
     """
-    Keeps the summary of the newest poll in a file, as JSON: `Summary.as_dict()`, and `ended_at`.
+    Writes the summary of each poll as a line of JSON: `Summary.as_dict()`, and `ended_at`.
 
     Args:
-        path: replaced as a whole, so that a reader never sees half of it.
-
-    Raises:
-        ConfigurationError: its folder is not there.
+        write: takes the text; default: standard output.
 
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = Path(path).absolute()
+    def __init__(self, write: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self._write = write or _print
         self._is_written = False
-        if not self._path.parent.is_dir():
-            raise ConfigurationError(
-                f"summary_json = {path!r}: its folder is not there. Make it, or name another file."
-            )
 
     def polled(self, summary: Summary) -> None:
         """Writes it."""
         self._is_written = True
-        text = json.dumps({**summary.as_dict(), "ended_at": _now()}, indent=2)
-        half = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        half.write_text(f"{text}\n", encoding="utf-8")
-        half.replace(self._path)
+        self._write({**summary.as_dict(), "ended_at": _now()})
 
     @contextmanager
     def whatever_happens(self) -> Iterator[None]:
@@ -201,6 +195,63 @@ class SummaryFile(Watcher):
                 known = error if isinstance(error, UserTestingError) else ConfigurationError(str(error))
                 self.polled(Summary(error=known))
             raise
+
+
+class SummaryFile(SummaryLines):
+    """
+    Keeps the summary of the newest poll in a file.
+
+    Args:
+        path: replaced as a whole, so that a reader never sees half of it.
+
+    Raises:
+        ConfigurationError: its folder is not there.
+
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(self._keep)
+        self._path = Path(path).absolute()
+        if not self._path.parent.is_dir():
+            raise ConfigurationError(
+                f"summary_json = {path!r}: its folder is not there. Make it, or name another file."
+            )
+
+    def _keep(self, summary: dict[str, Any]) -> None:
+        half = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        half.write_text(f"{json.dumps(summary, indent=2)}\n", encoding="utf-8")
+        half.replace(self._path)
+
+
+class Progress(Watcher):
+    """
+    Shows a load by dlt's own progress (`dlt.pipeline(..., progress="log")`): requests answered, of those that are due.
+
+    Args:
+        collector: the pipeline's.
+
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._shown = 0
+
+    def progressed(self, tally: Tally, requests: int) -> None:  # noqa: ARG002 - the base class's signature
+        """Counts on."""
+        asked = tally.asked_for
+        if asked > self._shown:
+            self._collector.update("Requests", inc=asked - self._shown, total=max(tally.due_in_all, asked))
+            self._shown = asked
+
+
+def logs_json() -> bool:
+    """Whether dlt is set to log JSON, and so whoever reads the output is a program."""
+    return str(dlt.config.get("runtime.log_format") or "").upper() == "JSON"
+
+
+def _print(summary: dict[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(summary)}\n")
+    sys.stdout.flush()
 
 
 def _now() -> str:

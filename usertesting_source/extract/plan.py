@@ -27,6 +27,7 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
 
     """
     settings = poll.settings
+    poll.recall(ResourceState(state.get("tests", {})))
     tests = [test for test in poll.tests() if not test.is_classic]
     classic = len(poll.tests()) - len(tests)
     plan = Plan(len(tests), classic, rate_limit=settings.rate_limit, rate_period=settings.rate_period)

@@ -20,6 +20,7 @@ from ..errors import ApiUnavailable, ConfigurationError, CredentialsError, Inter
 from ..outcome import Tally, Watcher, Wishes
 from ..stop import Stop
 from ..sync.outage import Outage
+from ..sync.state import ResourceState
 from ..sync.studies import Test
 from ..videos.store import Downloads, VideoStore
 from .discovery import Discovery
@@ -154,6 +155,15 @@ class Poll:
         if self._downloads is not None:
             self._downloads.close()
             self._downloads = None
+
+    @property
+    def workspaces(self) -> dict[str, str]:
+        """The names of the workspaces that were seen, by id."""
+        return self._discovery.workspaces
+
+    def recall(self, kept: ResourceState) -> None:
+        """What the resource `tests` keeps of them: see `Discovery.recall`."""
+        self._discovery.recall(kept.tests())
 
     def tests(self) -> list[Test]:
         """The tests to load, see `Discovery.tests`."""

@@ -19,7 +19,6 @@ from dlt.common.storages.exceptions import LoadPackageNotFound
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 from dlt.extract.exceptions import ResourceExtractionError
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ..errors import (
     ConfigurationError,
@@ -31,6 +30,7 @@ from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked, patience
 from .home import is_foreign, take_state, unwritable
+from .troubles import root_of, step_of, told
 from .views.create import create_views
 
 ISSUES = "load_issues"
@@ -246,7 +246,7 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
                 raise inside from None
         if _find(error, (ResourceExtractionError, SignalReceivedException)) is not None:
             raise
-        text, cause = _root(error), _find(error, OSError)
+        text, cause = str(root_of(error)), _find(error, OSError)
         if cause is not None and cause.errno in UNWRITABLE:
             raise ConfigurationError(unwritable(cause)) from error
         if is_locked(text):
@@ -254,10 +254,10 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
                 f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
                 f" notebook, a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
             ) from error
-        step = error.step if isinstance(error, PipelineStepFailed) else "load"
+        kept = " What was fetched is kept, and finished first by the next run." if pipeline.has_pending_data else ""
         raise DestinationError(
-            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was"
-            " fetched is kept, and finished first by the next run."
+            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step_of(error)}:"
+            f" {told(error, pipeline)}{kept}"
         ) from error
 
 
@@ -266,11 +266,6 @@ def _find(error: BaseException | None, kind: Any) -> Any:
     while error is not None and not isinstance(error, kind):
         error = getattr(error, "exception", None) or error.__cause__ or error.__context__
     return error
-
-
-def _root(error: BaseException) -> str:
-    inner: Any = getattr(error, "exception", None)
-    return _root(inner) if isinstance(inner, BaseException) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager
