@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 
 from tests.support.lab import CHEAP, Lab, ago, environment
+from tests.support.postgres import server
 from usertesting_source.cli.load import main
 from usertesting_source.errors import (
     AnotherRunIsActive,
@@ -44,6 +45,13 @@ def api() -> Iterator[SampleApi]:
 def lab(api: SampleApi, tmp_path: Path) -> Lab:
     """Loads them."""
     return Lab(api, tmp_path, resources=CHEAP)
+
+
+@pytest.fixture
+def postgres_address(tmp_path: Path) -> Iterator[str]:
+    """A real server."""
+    with server(tmp_path / "pg") as address:
+        yield address
 
 
 def test_a_summary_raises_what_a_scheduler_has_to_see(api: SampleApi, lab: Lab) -> None:
@@ -199,12 +207,14 @@ def test_a_watch_says_why_a_poll_failed_and_when_it_tries_again(api: SampleApi, 
 WATCH = ("--watch", "0.001")
 
 
-def test_a_mistake_ends_a_watch_at_once(api: SampleApi, tmp_path: Path) -> None:
-    """A destination without credentials, or on a host that is none, and a secret that is wrong are not waited out."""
+def test_a_mistake_ends_a_watch_at_once(api: SampleApi, postgres_address: str) -> None:
+    """No credentials, no such host, no such database, and a secret that is wrong are not waited out."""
+    nowhere = postgres_address.replace("/postgres?", "/nowhere?")
     postgres = "postgresql://me:wrong@no-such-host.invalid:5432/none"
     for options, settings, said in (
         (("--destination", "postgres"), {"DESTINATION__POSTGRES__CREDENTIALS": postgres}, "no-such-host"),
         (("--destination", "postgres"), {}, "credentials"),
+        (("--destination", "postgres"), {"DESTINATION__POSTGRES__CREDENTIALS": nowhere}, "does not exist"),
         ((), {"SOURCES__USERTESTING__CREDENTIALS__CLIENT_SECRET": "wrong"}, "401"),
     ):
         began = time.monotonic()

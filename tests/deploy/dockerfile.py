@@ -28,7 +28,7 @@ from usertesting_source.sample_api import SampleApi, simple_study
 
 DEPLOY = ROOT / "usertesting_source" / "deploy" / "docker"
 CHROOT = shutil.which("chroot") or "/usr/sbin/chroot"
-SETTINGS = "[runtime]\ndlthub_telemetry = false\n"
+SETTINGS = '[runtime]\ndlthub_telemetry = false\n[sources.usertesting]\ntest_ids = ["{}"]\n'
 
 
 class Image:
@@ -36,10 +36,14 @@ class Image:
 
     def __init__(self, root: Path, context: Path, python: str) -> None:
         self.root, self.context = root, context
-        self.variables = {"PATH": "/opt/python/bin:/usr/bin:/bin", "HOME": "/root"}
+        self.variables = {"PATH": "/opt/python/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+        self.variables["LD_LIBRARY_PATH"] = "/opt/python/lib"  # some builds of Python have a library of their own
         self.user, self.folder = "root", "/"
         self.words: dict[str, Any] = {}
         shutil.copytree(python, root / "opt/python", symlinks=True)
+        for pip in (root / "opt/python/bin").glob("pip*"):
+            _, _, rest = pip.read_text().partition("\n")
+            pip.write_text(f"#!/opt/python/bin/python3\n{rest}")
 
     def step(self, word: str, rest: str) -> None:
         """One instruction."""
@@ -81,7 +85,8 @@ def main(python: str) -> None:
     context, upper, work, root = (home / name for name in ("context", "upper", "work", "image"))
     for folder in (context / ".dlt", upper, work, root):
         folder.mkdir(parents=True)
-    (context / ".dlt/config.toml").write_text(SETTINGS)
+    study = simple_study(n=20)
+    (context / ".dlt/config.toml").write_text(SETTINGS.format(study.test_id))
     subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", context, ROOT], check=True)
     mount("-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={work}", root)
     mount("-t", "tmpfs", "dev", root / "dev")
@@ -95,7 +100,7 @@ def main(python: str) -> None:
         word, _, rest = line.partition(" ")
         if line.strip() and word not in ("#", "FROM", "VOLUME", "HEALTHCHECK", "STOPSIGNAL"):
             image.step(word, rest)
-    with SampleApi([simple_study(n=20)], rate_limit=None) as api:
+    with SampleApi([study], rate_limit=None) as api:
         container(image, api)
 
 
@@ -111,7 +116,9 @@ def container(image: Image, api: SampleApi) -> None:
     (image.root / "tmp").chmod(0o1777)
     image.run(["chown", "usertesting", "/data"], user="root")
     mount("-o", "remount,ro", image.root)
-    variables = {**image.variables, **environment(api), "HOME": "/home/usertesting"}
+    settings = environment(api, TEST_IDS=None)
+    variables = {**image.variables, **{key: value for key, value in settings.items() if value is not None}}
+    variables["HOME"] = "/home/usertesting"
     command = image.command(
         ["/bin/sh", "-c", 'id; touch /nowhere; exec "$@"', "sh", *image.words["ENTRYPOINT"], *image.words["CMD"]]
     )

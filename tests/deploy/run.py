@@ -28,7 +28,8 @@ DEPLOY = Path(__file__).parents[2] / "usertesting_source" / "deploy"
 COMMANDS = {
     "airflow": [
         "airflow db migrate",
-        'airflow pools set usertesting 1 "UserTesting API"',
+        "airflow pools set usertesting 1 one-credential",
+        "airflow pools set agency 1 another-credential",
         "airflow dags list-import-errors",
         "airflow dags reserialize",
         "airflow dags test usertesting",
@@ -49,13 +50,18 @@ COMMANDS = {
 
 def main(scheduler: str, programs: str) -> None:
     """Runs it; ends with an error when a command does, or when a session is not there once."""
-    with tempfile.TemporaryDirectory() as folder, SampleApi([simple_study(n=20)], rate_limit=None) as api:
+    studies = [simple_study(n=10, seed=seed) for seed in (1, 2)]
+    with tempfile.TemporaryDirectory() as folder, SampleApi(studies, rate_limit=None) as api:
         home = Path(folder)
         shutil.copytree(DEPLOY / scheduler, home / "dags")
+        one, two = (environment(api, TEST_IDS=test_id) for test_id in api.test_ids)
+        another = {key.replace("SOURCES__USERTESTING", "SOURCES__AGENCY"): value for key, value in two.items()}
         variables: dict[str, Any] = {
             **os.environ,
             **machine(home),
-            **environment(api),
+            **(one if scheduler == "airflow" else environment(api, TEST_IDS=",".join(api.test_ids))),
+            **another,
+            "USERTESTING_CREDENTIALS": "usertesting,agency",
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "USERTESTING_DESTINATION": "duckdb",
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{home}/loaded.duckdb",
@@ -78,7 +84,7 @@ def main(scheduler: str, programs: str) -> None:
             loaded = db.sql("select count(*), count(distinct session_id) from usertesting.session_details").fetchall()
             runs = db.sql("select outcome, requests from usertesting.load_runs order by ended_at").fetchall()
         print(f"sessions, distinct: {loaded}; runs: {runs}; details asked for: {api.count('details')}")
-        if loaded != [(20, 20)] or [outcome for outcome, _ in runs] != ["loaded", "nothing_new"]:
+        if loaded != [(20, 20)] or sorted({outcome for outcome, _ in runs}) != ["loaded", "nothing_new"]:
             sys.exit("Not loaded once.")
 
 

@@ -137,14 +137,15 @@ def test_the_container_polls_as_a_plain_user_and_stops_well(settings: dict[str, 
     assert "root" not in dict(steps)["USER"]
     data = tmp_path / "data"
     data.mkdir()
-    own = dict(pair.split("=", 1) for pair in dict(steps)["ENV"].replace("/data", str(data)).split())
+    lines = [rest.replace("/data", str(data)) for word, rest in steps if word == "ENV"]
+    own = dict(pair.split("=", 1) for line in lines for pair in line.split())
     command = [*yaml.safe_load(dict(steps)["ENTRYPOINT"]), *yaml.safe_load(dict(steps)["CMD"])]
     command = [part.replace("/data", str(data)) for part in command]
     nobody = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 and _is_readable_by_all() else None
     for path in (tmp_path, data):
         os.chown(path, nobody if nobody is not None else -1, -1)
     with subprocess.Popen(
-        command, env={**settings, **own}, cwd=data, user=nobody, stdout=subprocess.PIPE, text=True
+        command, env={**settings, **own}, cwd=tmp_path, user=nobody, stdout=subprocess.PIPE, text=True
     ) as process:
         deadline = time.monotonic() + 60
         while not (data / "alive").exists() and time.monotonic() < deadline and process.poll() is None:

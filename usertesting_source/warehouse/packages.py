@@ -28,6 +28,7 @@ from ..errors import (
 )
 from ..outcome import Watcher
 from ..stop import Stop
+from . import runs
 from .connection import connected, is_locked, patience
 from .home import is_foreign, take_state, unwritable
 from .troubles import root_of, step_of, told
@@ -187,6 +188,7 @@ class Packages:
         if versions == self._viewed:
             return
         self._viewed = versions
+        runs.prepare(self._pipeline)
         try:
             create_views(self._pipeline, self._source.schema.name)
         except DestinationError as error:
