@@ -81,11 +81,12 @@ def pipeline_in(
     pipelines: str = "pipelines",
     database: str = "test.duckdb",
     dataset: str = "usertesting",
+    destination: Any = None,
 ) -> dlt.Pipeline:
-    """The pipeline into a DuckDB file in `folder`, as a new process finds it."""
+    """The pipeline into a DuckDB file in `folder`, or into another `destination`, as a new process finds it."""
     return dlt.pipeline(
         name,
-        destination=dlt.destinations.duckdb(str(folder / database)),
+        destination=destination or dlt.destinations.duckdb(str(folder / database)),
         dataset_name=dataset,
         pipelines_dir=str(folder / pipelines),
     )

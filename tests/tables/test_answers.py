@@ -356,3 +356,23 @@ def test_what_is_nested_without_end_is_not_followed(kind: str) -> None:
 def test_a_response_may_be_anything(answer: Any) -> None:
     """Not even a response that is no object raises."""
     assert isinstance(read_answer("NPS", answer), Answer)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"selectedOptions": ["Tea"], "options": ["Tea", "Milk"]},
+        {"selectedOptions": [{"id": "1"}], "options": [{"id": "1", "label": "Tea"}, {"id": "2", "label": "Milk"}]},
+        {"options": [{"label": "Tea", "selected": True}, {"label": "Milk", "selected": False}]},
+    ],
+)
+def test_what_was_offered_is_told_apart_from_what_was_chosen(content: object) -> None:
+    """So that an option that nobody took has a bar of zero."""
+    read = read_answer("MULTIPLE_CHOICE", {"answer": {"multipleChoice": content}})
+    assert ([option.label for option in read.options], read.offered) == (["Tea"], ("Tea", "Milk"))
+
+
+def test_a_list_that_may_be_the_choice_itself_is_no_offer() -> None:
+    """Options alone are what was chosen."""
+    read = read_answer("MULTIPLE_CHOICE", {"answer": {"multipleChoice": {"options": ["Tea"]}}})
+    assert ([option.label for option in read.options], read.offered) == (["Tea"], ())

@@ -92,7 +92,7 @@ def test_details_take_ids_and_times_from_the_summary() -> None:
 
 
 def test_children_hold_what_the_vendor_recommends() -> None:
-    """Demographics and task groups are child rows; a group's response stays one JSON value."""
+    """Demographics and task groups are child rows; a group's response stays one JSON value beside what is read of it."""
     row = detail()
     assert row["demographics"] == [
         {
@@ -104,7 +104,13 @@ def test_children_hold_what_the_vendor_recommends() -> None:
         }
     ]
     assert row["task_groups"] == [
-        {"task_group_uuid": "g-1", "task_group_type": "QX_SCORE", "task_group_response": {"score": 85}}
+        {
+            "task_group_uuid": "g-1",
+            "task_group_type": "QX_SCORE",
+            "task_group_response": {"score": 85},
+            "score": 85.0,
+            "sequence": None,
+        }
     ]
 
 
@@ -130,6 +136,7 @@ def test_a_task_row_holds_the_answer_and_what_was_read_of_it() -> None:
             {"task_uuid": "t-2", "position": 1, "label": "Tea", "value": None},
             {"task_uuid": "t-2", "position": 2, "label": "Milk", "value": None},
         ],
+        "offered_options": [],
     }
 
 
@@ -432,7 +439,7 @@ def test_every_row_has_exactly_the_declared_columns() -> None:
         ),
         "transcripts": tables.transcript_row(TEST, SESSION, "WEBVTT", NOW),
     }
-    children = {"demographics", "task_groups", "tasks", "answer_options", "cues"}
+    children = {"demographics", "task_groups", "tasks", "answer_options", "offered_options", "cues"}
     inherited = {"session_id", "participant_id"}
     for name, found in made.items():
         declared = {column.name for column in TABLES[name].columns}
@@ -594,5 +601,6 @@ def test_child_tables_have_no_keys_of_their_own() -> None:
         "task_groups",
         "tasks",
         ("tasks", "answer_options"),
+        ("tasks", "offered_options"),
     }
     assert all(hint.keys() == {"columns"} for hint in nested_hints("session_details").values())

@@ -43,6 +43,10 @@ def task(uuid: str, kind: str, span: tuple[int, int], answer: object, skipped: b
     return {"uuid": uuid, "text": f"Task {uuid}", "type": kind, "response": response}
 
 
+def picked(number: int) -> dict[str, Any]:
+    return {"selectedOptions": ["Tea"] if number % 2 else ["Milk", "Tea"], "options": ["Tea", "Milk", "Water"]}
+
+
 def details(number: int, extra: Mapping[str, object] | None = None) -> dict[str, Any]:
     return {
         "sessionParticipant": {
@@ -54,6 +58,8 @@ def details(number: int, extra: Mapping[str, object] | None = None) -> dict[str,
             task("rate", "RATING_SCALE", (0, 1000 * number), {"ratingScale": {"value": number}}),
             task("nps", "NPS", (5000, 9000), {"nps": {"score": (10, 8, 3, 0)[number - 1]}}, skipped=number == 2),
             task("find", "URL", (9000, 12000), {"url": {"success": number == 1}}),
+            task("pick", "MULTIPLE_CHOICE", (12000, 13000), {"multipleChoice": picked(number)}),
+            task("say", "WRITTEN", (13000, 15000), {"written": {"text": f"Words {number}"}}),
         ],
         **(extra or {}),
     }
@@ -132,7 +138,7 @@ def test_nothing_is_done_when_nothing_has_changed(loaded: dlt.Pipeline) -> None:
 
 def test_the_vendor_s_tables_are_there_without_removed_sessions(loaded: dlt.Pipeline) -> None:
     """The views with the tutorial's names hold the rows of the sessions that are still listed."""
-    for view, rows in {"tasks": 9, "task_groups": 3, "demographics": 3}.items():
+    for view, rows in {"tasks": 15, "task_groups": 3, "demographics": 3}.items():
         found = select(loaded, f"select session_id, participant_id from {view}")
         assert len(found) == rows
         assert set(found) == {("s1", "p1"), ("s2", "p2"), ("s3", "p3")}
@@ -162,13 +168,15 @@ def test_test_kpis_are_the_numbers_of_a_report(loaded: dlt.Pipeline) -> None:
 def test_task_kpis_tell_how_each_task_went(loaded: dlt.Pipeline) -> None:
     """Each task has its answers, skips, seconds and the mean that fits its kind."""
     query = (
-        "select task_uuid, answers, skips, median_seconds, mean_rating, nps, success_rate "
+        "select task_uuid, answered, skipped, median_seconds, mean_rating, nps, success_rate "
         "from task_kpis order by task_number"
     )
     assert select(loaded, query) == [
         ("rate", 3, 0, 2.0, 2.0, None, None),
         ("nps", 2, 1, 4.0, None, 0.0, None),
         ("find", 3, 0, 3.0, None, None, pytest.approx(1 / 3)),
+        ("pick", 3, 0, 1.0, None, None, None),
+        ("say", 3, 0, 2.0, None, None, None),
     ]
 
 
@@ -191,7 +199,7 @@ def test_every_view_has_its_declared_columns_and_plain_types(loaded: dlt.Pipelin
     found: dict[str, dict[str, str]] = {}
     for view, column, data_type in select(loaded, query):
         found.setdefault(view, {})[column] = data_type
-    plain = {"VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "JSON", "TIMESTAMP WITH TIME ZONE"}
+    plain = {"VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "JSON", "TIMESTAMP WITH TIME ZONE", "DATE"}
     for view in views().values():
         assert list(found[view.name]) == view.columns
         assert set(found[view.name].values()) <= plain
@@ -237,7 +245,7 @@ def test_a_table_that_arrives_later_is_taken_in(tmp_path: Path) -> None:
     pipeline = new_pipeline(tmp_path)
     load(pipeline, only=["session_details"])
     create_views(pipeline)
-    assert select(pipeline, "select sessions, test_title from test_kpis") == [(4, None)]
+    assert select(pipeline, "select sessions, test_title from test_kpis") == [(4, TEST)]
     assert select(pipeline, "select listed, detailed from load_status") == [(0, 4)]
     load(pipeline, only=["sessions", "tests"], extra={"device": "PHONE"})
     assert "test_kpis" in create_views(pipeline)
@@ -330,7 +338,7 @@ def test_a_missing_column_counts_as_null() -> None:
 def test_every_column_in_the_files_exists() -> None:
     """Every column in the views' files is written with an alias, and a table's columns are declared."""
     for view in views().values():
-        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in TABLES}
+        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in {*TABLES, *views()}}
         for column in view.query.find_all(exp.Column):
             assert column.table, f"{view.name}: {column.name}"
         for table in view.query.find_all(exp.Table):
@@ -347,16 +355,7 @@ def test_a_view_comes_after_those_that_it_uses() -> None:
     assert list(made) == ["second", "third", "first"]
 
 
-ALL = {
-    "answers",
-    "demographics",
-    "load_status",
-    "task_groups",
-    "task_kpis",
-    "task_transcripts",
-    "tasks",
-    "test_kpis",
-}
+ALL = set(views())
 
 
 @pytest.fixture
@@ -402,7 +401,7 @@ def test_a_naming_convention_that_cannot_be_served_is_named(
     monkeypatch.setenv("SCHEMA__NAMING", "tests.support.last_names")
     pipeline = pipeline_of()
     summary = load_all(pipeline, source_of(api))
-    cause = "'tests.support.last_names' gives 'session_details__demographics' and 'demographics' one name"
+    cause = "'tests.support.last_names' gives 'session_details__tasks' and 'tasks' one name"
     assert [failure for failure in summary.tally.failed if cause in failure]
     assert select(pipeline, "select count(*) from session_details") == [(12,)]
     assert views_in(pipeline) == set()

@@ -26,7 +26,7 @@ QUERIES = (
     (
         "Which tasks go badly?",
         """
-        select test_title as test, task_number as task, task_type, answers,
+        select test_title as test, task_number as task, task_type, answered,
                round(100 * success_rate) as "success %", round(median_seconds) as seconds
         from usertesting.task_kpis
         where success_rate is not null

@@ -82,6 +82,7 @@ def _choice(step: Step) -> Json:
     chosen = [{"id": uid(step.task.uuid, label), "label": label} for label in step.value]
     return {
         "selectedOptions": chosen,
+        "options": [{"id": uid(step.task.uuid, label), "label": label} for label in step.task.options],
         "multiSelect": step.task.multiple,
         "randomizedOptions": False,
         "maxLimit": len(step.task.options) if step.task.multiple else 1,

@@ -66,6 +66,7 @@ class Answer:
         success: whether a navigation task reached its goal.
         text: what was written or said, or the `options` in words, joined by "; ".
         options: what was chosen, as (position from 1, label, value); ranks and matrix rows likewise.
+        offered: what could be chosen or ranked, by label, where the answer says so.
         understood: False when something came that could not be read.
         shape: the names of the keys that came, such as `ratingScale.value`; never a value.
 
@@ -78,6 +79,7 @@ class Answer:
     success: bool | None = None
     text: str | None = None
     options: tuple[Option, ...] = ()
+    offered: tuple[str, ...] = ()
     understood: bool = True
     shape: tuple[str, ...] = ()
 
@@ -138,8 +140,9 @@ def _read(kind: str | None, content: object) -> Answer:
 
 def _readings(kind: str | None, content: object) -> Answer:
     if kind in _CHOSEN:
-        options, came = choices.read(kind, content)
-        return Answer(answered=came, options=options, text=_in_words(options, with_values=kind == "matrix"))
+        options, came, offered = choices.read(kind, content)
+        words = _in_words(options, with_values=kind == "matrix")
+        return Answer(answered=came, options=options, offered=offered, text=words)
     if kind in _SAID:
         return Answer(text=_text(content, _TEXTS))
     if kind in _NAVIGATED:

@@ -53,10 +53,14 @@ _ROW_VALUES = vocabulary(
 
 
 class Choice(NamedTuple):
-    """What was chosen, as far as it can be read; `came`: something was, whether it can be read or not."""
+    """
+    What was chosen, as far as it can be read; `came`: something was, whether it can be read or not; `offered`: the
+    labels of what could be chosen or ranked, where that is told apart from the choice.
+    """
 
     options: tuple[Option, ...]
     came: bool = False
+    offered: tuple[str, ...] = ()
 
 
 SLOTS = frozenset(_SELECTED + _GIVEN + _OFFERED + _RANKED + _CELLS + _COLUMNS)
@@ -74,7 +78,8 @@ def read(kind: str | None, content: object) -> Choice:
     if chosen is None and (kind == "multiple_choice" or _flagged(_first(beside, _OFFERED))):
         chosen = _taken_from_offer(beside)
     labels, listed = _labels_by_id(beside, _OFFERED), _listed(chosen)
-    return Choice(tuple(_numbered(_option(item, labels) for item in listed)), came=_holds_any(listed))
+    options = tuple(_numbered(_option(item, labels) for item in listed))
+    return Choice(options, came=_holds_any(listed), offered=_offered(beside, chosen))
 
 
 def fields(value: object) -> _Fields:
@@ -135,6 +140,15 @@ def _taken_from_offer(found: _Fields) -> object:
     return None if most and len(offered) > most else offered
 
 
+def _offered(beside: _Fields, chosen: object) -> tuple[str, ...]:
+    """The labels of a list that holds more than the choice: it stands beside the choice, or flags what is chosen."""
+    offer = _first(beside, _OFFERED)
+    if not isinstance(offer, list) or (offer is chosen and not _flagged(offer)):
+        return ()
+    labels = (label or value for label, value in (_option(item, {}) for item in offer))
+    return tuple(dict.fromkeys(label for label in labels if label))
+
+
 def _option(item: object, labels: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Label and value of one chosen thing: an object, or a scalar that is its label or its id."""
     if not isinstance(item, dict):
@@ -186,7 +200,8 @@ def _ranking(content: object) -> Choice:
     labels = _labels_by_id(beside, _OFFERED)
     listed = _pairs(chosen) or _listed(chosen)
     named = [(_rank(item), *_option(item, labels)) for item in listed]
-    return Choice(tuple(_by_rank([entry for entry in named if entry[1] or entry[2]])), came=_holds_any(listed))
+    options = tuple(_by_rank([entry for entry in named if entry[1] or entry[2]]))
+    return Choice(options, came=_holds_any(listed), offered=_offered(beside, chosen))
 
 
 def _by_rank(named: list[tuple[int | None, str | None, str | None]]) -> Iterator[Option]:

@@ -141,7 +141,7 @@ def detail_row(
         "listing_mark": listing_mark,
         "extracted_at": extracted_at,
         "demographics": [_child("demographics", item, {}, fields) for item in items(demographics)],
-        "task_groups": [_child("task_groups", item, {}, fields) for item in items(body.get("taskGroups"))],
+        "task_groups": [_task_group(item, fields) for item in items(body.get("taskGroups"))],
         "tasks": [row for row, _ in tasks],
     }
     if isinstance(participant, dict):
@@ -150,6 +150,12 @@ def detail_row(
     item = body | {"sessionParticipant": participant} | lists
     row = _row("session_details", item, given, fields, known=("sessionId",))
     return Detail(row, [unread for _, unread in tasks if unread])
+
+
+def _task_group(item: Row, fields: NewFields | None) -> Row:
+    response = mapping(item.get("response"))
+    given = {"score": as_number(response.get("score")), "sequence": as_text(response.get("sequence"))}
+    return _child("task_groups", item, given, fields)
 
 
 def _strays(value: object) -> list[Any] | None:
@@ -195,6 +201,10 @@ def _derived(answer: Answer, task_uuid: str | None) -> Row:
         "answer_options": [
             {"task_uuid": task_uuid, "position": position, "label": label, "value": value}
             for position, label, value in answer.options
+        ],
+        "offered_options": [
+            {"task_uuid": task_uuid, "position": position, "label": label}
+            for position, label in enumerate(answer.offered, start=1)
         ],
     }
 

@@ -67,6 +67,8 @@ session_details__task_groups | GET /api/v3/sessionResults/{sessionId} | a task g
     task_group_uuid:uuid     text      the task group
     task_group_type:type     text      QX_SCORE, BALANCED_COMPARISON, or a newer one
     task_group_response:response json      as the API sent it: {score: 0 to 100} or {sequence: 'BA'}
+    score                    double    derived: the participant's QXscore, 0 to 100
+    sequence                 text      derived: AB or BA, the order of a balanced comparison
     extra_json               json      what came and has no column, under the API's names
 
 session_details__tasks | GET /api/v3/sessionResults/{sessionId} | a task of a session, with its answer
@@ -95,6 +97,13 @@ session_details__tasks__answer_options | GET /api/v3/sessionResults/{sessionId} 
     position                 bigint    the rank, else the order in the answer, from 1
     label                    text      the option, or the row of a matrix
     value                    text      the option's own value, or what was chosen in the row of a matrix
+
+session_details__tasks__offered_options | GET /api/v3/sessionResults/{sessionId} | an option that was offered, if it is said
+    session_id               text      the session
+    participant_id           text      the participant; treat it as personal data
+    task_uuid                text      the task
+    position                 bigint    the order in the offer, from 1
+    label                    text      the option
 
 transcripts | GET /api/v2/sessionResults/{sessionId}/transcript | the transcript of a session
     session_id!              text      the session

@@ -30,6 +30,7 @@ from ..outcome import Watcher
 from ..stop import Stop
 from . import runs
 from .connection import connected, is_locked, patience
+from .empty import create_tables
 from .home import is_foreign, take_state, unwritable
 from .troubles import root_of, step_of, told
 from .views.create import create_views
@@ -190,6 +191,7 @@ class Packages:
         self._viewed = versions
         runs.prepare(self._pipeline)
         try:
+            create_tables(self._pipeline, self._source.schema.name)
             create_views(self._pipeline, self._source.schema.name)
         except DestinationError as error:
             self._complain(str(error))

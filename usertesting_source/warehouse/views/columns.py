@@ -11,7 +11,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from ...tables.schema import TABLES
-from .definitions import View
+from .definitions import View, tables_in, views
 from .render import SQL_TYPES, Target, rendered
 
 _DECLARED = {table.name: {column.name: column for column in table.columns} for table in TABLES.values()}
@@ -33,16 +33,24 @@ def columns(view: View) -> list[ViewColumn]:
     """
     The columns of `view` in order.
 
-    What a computed one holds is said in the view's file; one that is passed on holds what the table's column does.
+    What a computed one holds is said in the view's file; one that is passed on holds what the column of the table, or
+    of the other view, does.
     """
     query = rendered(_DECLARED, Target("duckdb", lambda name: [name]))[view.name]
     qualified = qualify(sqlglot.parse_one(query, read="duckdb"), schema=_SCHEMA, dialect="duckdb")
     scope = build_scope(annotate_types(qualified, schema=_SCHEMA, dialect="duckdb"))
     assert scope is not None
+    known = {name: unit for other in [*_used(view), view] for name, unit in other.units.items()}
     return [
-        ViewColumn(name, _data_type(selected), view.units.get(name) or _passed_on(scope, name))
+        ViewColumn(name, _data_type(selected), known.get(name) or _passed_on(scope, name))
         for name, selected in _selected(scope).items()
     ]
+
+
+def _used(view: View) -> list[View]:
+    """The views that its query uses, each after those that it uses itself."""
+    used = [views()[table.name] for table in tables_in(view.query) if table.name in views()]
+    return [inner for other in used for inner in [*_used(other), other]]
 
 
 def _data_type(selected: exp.Expr) -> str:

@@ -1,6 +1,7 @@
 -- grain: a test, with how much of what the API lists is here, what is waited for, and what went wrong
 -- key: test_id
 -- units:
+--   test_title: the test's name; its id where no workspace was listed
 --   listed: sessions of the test, as the API counts them (where `tests` is not loaded: rows that are listed)
 --   removed: sessions that are gone from the listing
 --   detailed: sessions whose details are here, without the removed ones
@@ -8,7 +9,9 @@
 --   waiting: open issues that are only waited for
 --   open_issues: open issues that failed or were given up
 --   newest_session: when the newest session finished, removed ones left out
--- caveats: A test that fails as a whole has a row as well, without any session.
+--   last_checked_at: when a run last looked at the API and came to its end; the same for all tests of the dataset
+-- caveats: last_checked_at tells a schedule that lives from one that is dead; a run without news writes it at most once an
+--   hour, so after two hours of silence something is wrong. A test that fails as a whole has a row as well, without any session.
 -- needs: tests, sessions, session_details, transcripts, load_issues
 with listed as (
     select
@@ -47,6 +50,12 @@ issues as (
     group by i.test_id
 ),
 
+checked as (
+    select max(r.ended_at) as last_checked_at
+    from load_runs as r
+    where r.outcome <> 'error'
+),
+
 known as (
     select n.test_id from tests as n
     union
@@ -61,15 +70,17 @@ known as (
 
 select
     k.test_id,
-    n.title as test_title,
+    coalesce(n.title, k.test_id) as test_title,
     cast(coalesce(n.session_count, l.sessions, 0) as bigint) as listed,
     cast(coalesce(l.removed, 0) as bigint) as removed,
     cast(coalesce(c.sessions, 0) as bigint) as detailed,
     cast(coalesce(v.sessions, 0) as bigint) as transcribed,
     cast(coalesce(i.waiting, 0) as bigint) as waiting,
     cast(coalesce(i.failed, 0) + coalesce(i.given_up, 0) as bigint) as open_issues,
-    coalesce(l.newest_session, c.newest_session) as newest_session
+    coalesce(l.newest_session, c.newest_session) as newest_session,
+    h.last_checked_at
 from known as k
+cross join checked as h
 left join tests as n on n.test_id = k.test_id
 left join listed as l on l.test_id = k.test_id
 left join detailed as c on c.test_id = k.test_id

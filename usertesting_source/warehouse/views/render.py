@@ -21,6 +21,7 @@ SQL_TYPES = {
     "double": "double",
     "bool": "boolean",
     "timestamp": "timestamptz",
+    "date": "date",
     "json": "json",
 }
 """What DuckDB calls dlt's data types."""

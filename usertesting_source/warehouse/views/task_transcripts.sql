@@ -1,6 +1,7 @@
 -- grain: a task of a session during which something was said
 -- key: session_id, task_uuid
 -- units:
+--   test_title: the test's name; its id where no workspace was listed
 --   cues: cues of the transcript that overlap the task
 --   said: the words of these cues in their order, joined by spaces
 -- caveats: Two clocks meet here: tasks are timed from the session's start, cues from the recording's start. The API does
@@ -9,7 +10,7 @@
 -- needs: transcripts__cues
 select
     d.test_id,
-    n.title as test_title,
+    coalesce(n.title, d.test_id) as test_title,
     t.session_id,
     t.participant_id,
     t.task_number,
@@ -28,7 +29,7 @@ left join tests as n on n.test_id = d.test_id
 where s.removed_at is null
 group by
     d.test_id,
-    n.title,
+    coalesce(n.title, d.test_id),
     t.session_id,
     t.participant_id,
     t.task_number,
