@@ -338,7 +338,9 @@ def test_a_missing_column_counts_as_null() -> None:
 def test_every_column_in_the_files_exists() -> None:
     """Every column in the views' files is written with an alias, and a table's columns are declared."""
     for view in views().values():
-        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in {*TABLES, *views()}}
+        aliases = {
+            table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in {*TABLES, *views()}
+        }
         for column in view.query.find_all(exp.Column):
             assert column.table, f"{view.name}: {column.name}"
         for table in view.query.find_all(exp.Table):
@@ -417,7 +419,7 @@ def begun_by_another_source(pipeline: dlt.Pipeline) -> dlt.Pipeline:
 def test_a_pipeline_that_another_source_began_misses_no_view(api: SampleApi, source_of: Any, pipeline_of: Any) -> None:
     """Views whose tables come with a later package are made with it, though the pipeline's first schema stays."""
     pipeline = begun_by_another_source(pipeline_of())
-    load_all(pipeline, source_of(api), chunk=1)
+    load_all(pipeline, source_of(api), chunk=4)
     assert views_in(pipeline) == ALL
     assert create_views(pipeline) == []
 

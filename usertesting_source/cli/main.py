@@ -10,6 +10,10 @@ import click
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 COMMANDS = {
+    "demo": "Load three invented studies, to look around; needs nothing.",
+    "init": "Write the configuration of a folder, and the files of a scheduler.",
+    "tests": "List the tests that the credentials see, and pick from them.",
+    "check": "Try credentials, tests and destination; load nothing.",
     "load": "Load completed sessions into DuckDB or any other warehouse.",
     "report": "Write a report on a test, or on all, as HTML that needs nothing else.",
     "search": "Find what was said and written, in whose words and where.",
