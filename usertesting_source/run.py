@@ -181,12 +181,12 @@ class _Run:
         summary.tally = poll.tally
         summary.requests = poll.requests - sent_before
         summary.packages = self._packages.committed - committed_before
-        if summary.packages or not summary.error:
-            self._publish()
         summary.stopped = self._stop.asked
         summary.left = self._left()
         summary.seconds = time.monotonic() - began
         runs.tell(self._pipeline, summary, datetime.now(timezone.utc))
+        if summary.packages or not summary.error:
+            self._publish()  # with this run's own row in it
         self._watcher.polled(summary)
         return summary
 

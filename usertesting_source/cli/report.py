@@ -33,8 +33,8 @@ def main(test: str | None, verbose: bool, **options: Any) -> None:
     """
     Write a report on a test as one HTML file, to open, mail or print.
 
-    TEST is an id, a title or a part of it; without it, the test with the newest session. The file holds everything, asks
-    for nothing from the network, and has no script. It holds what participants said: --redact hides who they are.
+    TEST is an id, a title or a part of it; without it, the test with the newest session. The file holds everything,
+    asks for nothing from the network, and has no script. It holds what participants said: --redact hides who they are.
     """
     console = Console(highlight=False)
     sys.exit(exit_code(lambda: run(console, test, **options), console, verbose))
@@ -81,7 +81,9 @@ def _files(tests: list[Row]) -> dict[str, str]:
     """A file for each test; those of one title are told apart by their ids."""
     names = [file_name(test["test_title"]) for test in tests]
     return {
-        test["test_id"]: name if names.count(name) == 1 and name != "index.html" else f"{name[:-5]}-{test['test_id'][:8]}.html"
+        test["test_id"]: name
+        if names.count(name) == 1 and name != "index.html"
+        else f"{name[:-5]}-{test['test_id'][:8]}.html"
         for test, name in zip(tests, names, strict=True)
     }
 
@@ -91,7 +93,9 @@ def _write(path: Path, html: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}. Name another place with --out.") from error
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}. Name another place with --out."
+        ) from error
 
 
 def _now() -> datetime:
