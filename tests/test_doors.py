@@ -22,7 +22,7 @@ FLOORS = (
     {FACE, "signals"},  # names that users import
     {"run"},
     {"source", "alerts", "explore"},
-    {"extract", "warehouse"},
+    {"extract", "warehouse", "watchers"},
     {"outcome", "api"},
     {"sync", "tables", "config", "videos"},
     {"stop", "times", "errors", "scrub", "folders"},
@@ -30,7 +30,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # beside the house: nobody's tool but the demo's and the tests'
-SAMPLE_API, ITS_USER = "sample_api", "usertesting_source/cli/demo.py"
+SAMPLE_API, ITS_USER = "sample_api", "usertesting_source/cli/invented.py"
 
 # time, and what they decide on, come in as arguments
 PURE = {"sync", "tables", "times", "errors", "scrub"}
@@ -86,7 +86,8 @@ def _room(parts: tuple[str, ...]) -> str:
     return parts[1] if inside and (inside.is_dir() or inside.with_suffix(".py").exists()) else FACE
 
 
-HOUSE = [Module(path) for folder in (PACKAGE, "pipelines") for path in sorted((ROOT / folder).rglob("*.py"))]
+FILES = [path for folder in (PACKAGE, "pipelines") for path in sorted((ROOT / folder).rglob("*.py"))]
+HOUSE = [Module(path) for path in FILES if "deploy" not in path.parts]  # which are files to copy
 
 
 def _up_or_sideways(module: Module) -> Iterator[str]:

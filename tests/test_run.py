@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.lab import CHEAP, DETAILS, Lab, ago, all_ids
 from usertesting_source.errors import AnotherRunIsActive, CredentialsError, DestinationLocked, StateError
+from usertesting_source.extract import package
 from usertesting_source.outcome import Plan, Summary, Tally, Watcher
 from usertesting_source.sample_api import SampleApi, simple_study
 from usertesting_source.warehouse import connection
@@ -72,6 +73,28 @@ def test_a_watcher_sees_everything(tmp_path: Path) -> None:
         assert [note for note in seen if note[0] == "committed"] == [("committed", 4), ("committed", 2)]
         assert sum(note[0] == "progressed" for note in seen) == 13
         assert summary.requests == api.count() == 4 + 1 + 12
+
+
+def test_what_was_fetched_is_committed_while_the_quota_makes_the_run_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So rows are there within a period of the quota, and a kill repeats no more than fits into one."""
+    monkeypatch.setattr(package, "LEAST_S", 0.5)
+    study = simple_study(n=25, newest=ago(days=1))
+    with SampleApi([study], rate_limit=10, rate_period=2.0) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP, rate_limit=10, rate_period=2.0)
+        unsaved: list[int] = []
+
+        class Waits(Watcher):
+            def waits(self, seconds: float) -> None:
+                if seconds >= 0.3:
+                    unsaved.append(len(lab.asked("details")) - len(lab.ids("session_details")))
+
+        summary = lab.load(watcher=Waits())
+        assert summary.exit_code == 0
+        assert set(unsaved) <= {0}
+        assert summary.packages >= 3
+        assert lab.ids("session_details") == all_ids(api)
 
 
 def test_errors_are_raised_unless_the_summary_is_to_hold_them(tmp_path: Path) -> None:

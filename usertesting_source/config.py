@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ ALL_RESOURCES = (
 )
 DEFAULT_RESOURCES = ("tests", "sessions", "session_details", "transcripts", "qx_scores")
 EVERY_WORKSPACE = "*"
+DLT_KEYS = ("credentials", "max_table_nesting", "root_key", "schema_contract", "parallelized", "name")
+"""What else dlt reads in the section of a source."""
 _WHOLE = ("rate_limit", "transcript_chunk_chars", "video_concurrency")
 _API_PATHS = ("/api", "/api/v1", "/api/v2", "/api/v3")
 
@@ -70,6 +73,9 @@ class Settings:
     credentials: UserTestingCredentials
     test_ids: tuple[str, ...] = ()
     workspace_ids: tuple[str, ...] = ()
+    test_titles: tuple[str, ...] = ()
+    exclude_test_ids: tuple[str, ...] = ()
+    look_up_titles: bool = True
     start_date: datetime | None = None
     base_url: str = BASE_URL
     token_url: str = TOKEN_URL
@@ -164,6 +170,22 @@ def check_resources(resources: Sequence[str], video_bucket_url: str | None) -> N
         )
 
 
+def check_keys(section: str, keys: Iterable[str]) -> None:
+    """
+    Checks the names of the settings in a section, as files and environment have them.
+
+    Raises:
+        ConfigurationError: one is no setting of the source; names the one that may have been meant.
+
+    """
+    known = {one.name for one in fields(Settings)} - {"section"} | set(DLT_KEYS)
+    for key in keys:
+        if key.lower() not in known:
+            close = get_close_matches(key.lower(), known, 1)
+            meant = f"did you mean `{close[0]}`" if close else f"there are {', '.join(sorted(known))}"
+            raise ConfigurationError(f"`{section}.{key}` is no setting: {meant}?")
+
+
 def wrong(key: str, value: object, remedy: str) -> ConfigurationError:
     """The error for a setting that cannot be used; `key` with all its sections."""
     return ConfigurationError(f"`{key}` cannot be {value!r}: {remedy}.")
@@ -216,15 +238,19 @@ def _check_credentials(credentials: UserTestingCredentials) -> None:
 
 
 def _check_ids(settings: Settings) -> None:
-    if not settings.test_ids and not settings.workspace_ids:
+    if not settings.test_ids and not settings.workspace_ids and not settings.test_titles:
         raise ConfigurationError(
             f"Nothing to load: list test ids in `{SECTION}.test_ids` (the UUID in the address of a test's results"
             f' page), or workspaces in `{SECTION}.workspace_ids` (["*"]: all that the credentials see).'
+            " `usertesting tests --pick` lists them and writes what you choose."
         )
-    for test_id in settings.test_ids:
+    for key, test_id in (
+        *(("test_ids", test_id) for test_id in settings.test_ids),
+        *(("exclude_test_ids", test_id) for test_id in settings.exclude_test_ids),
+    ):
         if not is_uuid(test_id):
             raise _wrong(
-                "test_ids",
+                key,
                 test_id,
                 "a test id is a UUID such as 3fa85f64-5717-4562-b3fc-2c963f66afa6, found in the address of the test's"
                 " results page; numbers belong to classic tests, which this API does not serve",

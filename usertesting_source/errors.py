@@ -17,6 +17,8 @@ Everything that this package raises.
     ├── AnotherRunIsActive         the same pipeline is running on this machine already
     ├── DestinationError           the warehouse does not take the data
     │   └── DestinationLocked      another program holds the DuckDB file
+    ├── LoadUnfinished             a load stopped as asked, with work left (`Summary.raise_for_status`)
+    ├── LoadIncomplete             something failed in a load, all else is there (`Summary.raise_for_status`)
     ├── StateError                 the pipeline's state was written by a newer version
     └── DownloadError              a video could not be stored completely
 
@@ -38,6 +40,8 @@ __all__ = [
     "Forbidden",
     "GatewayPage",
     "Interrupted",
+    "LoadIncomplete",
+    "LoadUnfinished",
     "NotFound",
     "RateLimited",
     "ServerError",
@@ -132,6 +136,14 @@ class DestinationError(UserTestingError):
 
 class DestinationLocked(DestinationError):
     """Raised when a DuckDB file stays locked by another program."""
+
+
+class LoadUnfinished(UserTestingError):
+    """Raised on request after a load that stopped as asked, with work left; the next one goes on there."""
+
+
+class LoadIncomplete(UserTestingError):
+    """Raised on request after a load in which something failed; all else is loaded."""
 
 
 class StateError(UserTestingError):

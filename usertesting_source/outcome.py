@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
-from .errors import UserTestingError
+from .errors import LoadIncomplete, LoadUnfinished, UserTestingError
 from .sync.studies import PER_SESSION, PER_TEST
 
 
@@ -87,6 +88,16 @@ class Tally:
         self.warnings.setdefault(line)
 
     @property
+    def asked_for(self) -> int:
+        """How many of the items that cost a request each were asked for."""
+        return sum(count for (name, _), count in self.asked.items() if name in PER_SESSION)
+
+    @property
+    def due_in_all(self) -> int:
+        """How many of them there are, as far as is known."""
+        return max(sum(count for (name, _), count in self.due.items() if name in PER_SESSION), self.asked_for)
+
+    @property
     def left(self) -> int:
         """How many of the items known to be due were not asked for."""
         requests = {key: count for key, count in self.due.items() if key[0] not in ("tests", "sessions")}
@@ -143,6 +154,9 @@ class Watcher:
     def polled(self, summary: Summary) -> None:
         """One look at all tests has ended."""
 
+    def retries(self, error: UserTestingError, seconds: float) -> None:
+        """A poll of a watch has failed, and the next one comes in so many seconds."""
+
 
 @dataclass
 class Summary:
@@ -155,6 +169,7 @@ class Summary:
         left: items known to be due and not asked for.
         stopped: a stop was asked for.
         error: what ended the run early, besides a stop.
+        skipped: another run is at the same work, so that this one did nothing (`if_running="skip"`).
 
     """
 
@@ -166,10 +181,56 @@ class Summary:
     stopped: bool = False
     tally: Tally = field(default_factory=Tally)
     error: UserTestingError | None = None
+    skipped: bool = False
+
+    def raise_for_status(self, unfinished_ok: bool = False) -> None:
+        """
+        Raises unless all that was due is loaded (or another run is at it): what comes next may rely on it.
+
+        Args:
+            unfinished_ok: a stop with work left is fine: the next run goes on there.
+
+        Raises:
+            LoadUnfinished: stopped as asked, with work left.
+            LoadIncomplete: something failed, all else is loaded.
+            UserTestingError: the error that ended the run.
+
+        """
+        if self.error is not None:
+            raise self.error
+        if self.exit_code == 4 and not unfinished_ok:
+            raise LoadUnfinished(
+                f"Stopped as asked, with work left (at least {self.left} requests): what was fetched is loaded, and the"
+                " next run goes on there."
+            )
+        if self.exit_code == 3:
+            failed = self.tally.failed
+            more = f" And {len(failed) - 1} more: see load_issues." if len(failed) > 1 else ""
+            raise LoadIncomplete(f"All is loaded but for {len(failed)} that failed: {failed[0]}{more}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that JSON can hold of it, the same for files, logs and schedulers."""
+        error = self.error and {"type": type(self.error).__name__, "message": str(self.error)}
+        return {
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "rows": dict(self.rows),
+            "requests": self.requests,
+            "packages": self.packages,
+            "seconds": round(self.seconds, 3),
+            "left": self.left,
+            "waiting": dict(self.tally.waiting),
+            "given_up": {name: count for name, count in self.tally.given_up.items() if count},
+            "failed": list(self.tally.failed),
+            "warnings": list(self.tally.warnings),
+            "error": error,
+        }
 
     @property
     def outcome(self) -> str:
-        """In a word: loaded, nothing_new, incomplete (something failed), stopped (with work left) or error."""
+        """In a word: loaded, nothing_new, skipped, incomplete (something failed), stopped (work is left) or error."""
+        if self.skipped:
+            return "skipped"
         if self.exit_code == 0:
             return "loaded" if self.rows else "nothing_new"
         return {1: "error", 3: "incomplete", 4: "stopped"}[self.exit_code]

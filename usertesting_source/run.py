@@ -18,18 +18,26 @@ from dlt.extract import DltSource
 from dlt.extract.items_transform import LimitItem
 
 from .config import named_for
-from .errors import ApiUnavailable, ConfigurationError, DestinationError, Interrupted, UserTestingError
+from .errors import (
+    AnotherRunIsActive,
+    ApiUnavailable,
+    ConfigurationError,
+    DestinationError,
+    Interrupted,
+    UserTestingError,
+)
 from .extract.plan import foresee
 from .extract.poll import CHUNK
 from .outcome import Summary, Watcher, Wishes
 from .source import UserTestingSource
 from .stop import Stop, asked_by_signals
 from .warehouse import runs
-from .warehouse.connection import patience
+from .warehouse.connection import is_mistaken, patience
 from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
 from .warehouse.packages import Packages, check_format, destination_errors, own_signals
 from .warehouse.snapshot import publish, withdraw
+from .watchers import Log, Progress, Watchers, follow_dlt
 
 PUBLISH_EVERY_S = 600.0
 """A backlog takes hours, and readers see what is there."""
@@ -48,30 +56,33 @@ def load(
     watcher: Watcher | None = None,
     stop: Stop | None = None,
     raise_errors: bool = True,
+    if_running: str = "raise",
 ) -> Summary:
     """
-    Loads all that is due, `chunk` sessions a load package.
+    Loads all that is due, in load packages: one whenever the quota makes it wait, or after 30 seconds of work.
 
-    A package left over from an earlier failure is finished first. SIGINT and SIGTERM (on the main thread) stop the run
-    after committing what was fetched; a second one ends it at once.
+    A package left over from an earlier failure is finished first. SIGINT, SIGTERM and SIGHUP (on the main thread) stop
+    the run after committing what was fetched; a second one ends it at once. It is logged through
+    `logging.getLogger("usertesting_source")`.
 
     Args:
         pipeline: any dlt pipeline; its name and dataset keep the state.
         source: `usertesting_source(...)`, or a clone of it with fewer resources.
-        chunk: sessions of each resource in a load package.
+        chunk: sessions of each resource in a load package, at most.
         full: load everything anew; rows are replaced, not doubled.
         since: only sessions that finished since; the others stay due.
         session_ids: only these sessions, whatever is loaded already.
         max_minutes: stop after so long.
         watch_minutes: poll so often until stopped.
-        watcher: is told what happens.
+        watcher: is told what happens; what fails in it is logged, and does not end the run.
         stop: asks for a stop from outside.
         raise_errors: False: an error that ends the run is in the summary instead.
+        if_running: "skip": when another run is at the same work, the summary is `skipped`; "raise": that is raised.
 
     Raises:
-        AnotherRunIsActive: the same pipeline runs on this machine already.
-        ConfigurationError: `source` is something else, or limited by `add_limit`; or the destination is one of files
-            that would double.
+        AnotherRunIsActive: the same pipeline runs on this machine already, and `if_running` is "raise".
+        ConfigurationError: `source` is something else, or limited by `add_limit`; the destination is one of files that
+            would double; or `if_running` is something else.
         CredentialsError, ApiUnavailable, DestinationError, StateError: see `errors`.
 
     """
@@ -79,15 +90,25 @@ def load(
     if not isinstance(own, UserTestingSource):
         raise ConfigurationError(f"`load` is for sources made by usertesting_source(...); {source.name!r} is another.")
     _check_limits(own)
+    if if_running not in ("raise", "skip"):
+        raise ConfigurationError(f'if_running = {if_running!r}: it is "raise" or "skip".')
     check_format(pipeline, own)
     since_ms = None if since is None else round(since.timestamp() * 1000)
     wishes = Wishes(full, since_ms, frozenset(s.lower() for s in session_ids))
     stop = stop or Stop()
     if max_minutes is not None:
         stop.after(max_minutes * 60)
-    run = _Run(own_folder(pipeline), own, chunk, watcher or Watcher(), stop)
-    with asked_by_signals(stop):
-        summary = run.alone(wishes, watch_minutes)
+    follow_dlt()
+    run = _Run(
+        own_folder(pipeline), own, chunk, Watchers(Log(), Progress(pipeline.collector), watcher or Watcher()), stop
+    )
+    try:
+        with asked_by_signals(stop):
+            summary = run.alone(wishes, watch_minutes)
+    except AnotherRunIsActive:
+        if if_running == "raise":
+            raise
+        return Summary(skipped=True)
     if summary.error is not None and raise_errors:
         raise summary.error
     return summary
@@ -101,6 +122,11 @@ def _check_limits(source: DltSource) -> None:
             f"`load` takes all that is due, package after package, so it has no use for add_limit (on"
             f" {', '.join(limited)}): run pipeline.run(source) for a taste, or bound it by max_minutes or session_ids."
         )
+
+
+def _passes(error: UserTestingError, has_worked: bool) -> bool:
+    """Whether an error may be gone by the next poll, without anybody changing a setting."""
+    return isinstance(error, (ApiUnavailable, DestinationError)) and not is_mistaken(error, has_worked)
 
 
 class _Run:
@@ -145,18 +171,22 @@ class _Run:
         return self._stop.wait(1.0)
 
     def watch(self, wishes: Wishes, minutes: float) -> Summary:
-        """Polls until stopped; an API that is away for a while, or a busy destination, is waited for."""
+        """Polls until stopped; an API that is away for a while, or a busy destination, is waited for, a mistake not."""
+        has_worked = False
         while True:
             began = time.monotonic()
             summary = self.poll_alone(wishes, max_age_s=minutes * 60)
-            patient = isinstance(summary.error, (ApiUnavailable, DestinationError))
-            if self._stop.asked or (summary.error is not None and not patient):
+            has_worked = has_worked or summary.error is None
+            if self._stop.asked or (summary.error is not None and not _passes(summary.error, has_worked)):
                 return summary
             if summary.error is None or set(self._source.selected_resources) <= self._poll.tally.forgotten:
                 wishes = replace(wishes, full=False)  # all is due again, and stays so
             if summary.error is None:
                 wishes = Wishes(since=wishes.since)
-            if self._stop.wait(max(minutes * 60 - (time.monotonic() - began), 0.0)):
+            pause = max(minutes * 60 - (time.monotonic() - began), 0.0)
+            if summary.error is not None:
+                self._watcher.retries(summary.error, pause)
+            if self._stop.wait(pause):
                 return replace(summary, stopped=True)
 
     def poll_once(self, wishes: Wishes, max_age_s: float = float("inf")) -> Summary:
@@ -186,7 +216,7 @@ class _Run:
         summary.seconds = time.monotonic() - began
         runs.tell(self._pipeline, summary, datetime.now(timezone.utc))
         if summary.packages or not summary.error:
-            self._publish()  # with this run's own row in it
+            self._publish()
         self._watcher.polled(summary)
         return summary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import dlt
@@ -43,6 +44,9 @@ def usertesting_source(
     credentials: UserTestingCredentials = dlt.secrets.value,
     test_ids: Any = None,  # lists default to None: dlt would coerce a text to the type of the default
     workspace_ids: Any = None,
+    test_titles: Any = None,
+    exclude_test_ids: Any = None,
+    look_up_titles: bool = True,
     start_date: Any = None,
     base_url: str = config.BASE_URL,
     token_url: str = config.TOKEN_URL,
@@ -68,7 +72,12 @@ def usertesting_source(
     Args:
         credentials: `access_token`, or `client_id` and `client_secret`.
         test_ids: UUIDs of tests.
-        workspace_ids: UUIDs of workspaces whose tests are all loaded; `["*"]`: of every workspace that is visible.
+        workspace_ids: UUIDs of workspaces whose tests are all loaded, or those of `test_ids` and `test_titles` that are
+            there; `["*"]`: of every workspace that is visible.
+        test_titles: tests by their titles, whatever the case; found through the workspaces.
+        exclude_test_ids: tests that are not loaded, whoever names them.
+        look_up_titles: tests that are named by ids alone are looked up in the workspaces, once a day, so that tables
+            and messages have their titles.
         start_date: sessions that finished before are ignored; ISO date or timestamp, UTC.
         base_url: the API.
         token_url: where tokens are bought.
@@ -91,6 +100,7 @@ def usertesting_source(
     """
     section = ".".join(Container()[ConfigSectionContext].sections[:2])
     with config.named_for(section):
+        config.check_keys(section, _keys(section))
         chosen = config.names("resources", resources)
         if not chosen:
             chosen = (*config.DEFAULT_RESOURCES, *(["session_videos"] if video_bucket_url else []))
@@ -98,6 +108,9 @@ def usertesting_source(
             credentials=credentials,
             test_ids=tuple(test_id.lower() for test_id in config.names("test_ids", test_ids)),
             workspace_ids=config.names("workspace_ids", workspace_ids),
+            test_titles=config.names("test_titles", test_titles),
+            exclude_test_ids=tuple(one.lower() for one in config.names("exclude_test_ids", exclude_test_ids)),
+            look_up_titles=look_up_titles,
             start_date=config.date("start_date", start_date),
             base_url=base_url,
             token_url=token_url,
@@ -120,3 +133,13 @@ def usertesting_source(
     ids = propagation(schema.naming.normalize_table_identifier)
     schema.data_item_normalizer.update_normalizer_config(schema, ids)
     return Resources(Poll(settings, LoadedSessions()))
+
+
+def _keys(section: str) -> set[str]:
+    """The names of what is set in a section: in the files that dlt has read, and in the environment."""
+    sections: list[Any] = [dlt.config.get(section), dlt.secrets.get(section)]
+    # tables in the section belong to its resources, or to dlt
+    files = {key for one in sections if one for key, value in one.items() if not isinstance(value, dict)}
+    prefix = config.environment(section) + "__"
+    told = {key.removeprefix(prefix).lower() for key in os.environ if key.startswith(prefix)}
+    return files | {key for key in told if "__" not in key}

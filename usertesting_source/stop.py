@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, _HANGUP)))
 
 
 class Stop:
@@ -42,7 +43,11 @@ class Stop:
 
 @contextmanager
 def asked_by_signals(stop: Stop) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks for a stop; a second one does what it always did, and so ends at once."""
+    """
+    The first SIGINT, SIGTERM or SIGHUP asks for a stop; a second one does what it always did, and so ends at once.
+
+    Under `nohup`, which has SIGHUP ignored, that stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -57,6 +62,8 @@ def asked_by_signals(stop: Stop) -> Iterator[None]:
         restore()
 
     for number in SIGNALS:
+        if number == _HANGUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue
         before[number] = cast("Any", signal.signal(number, handle))
     try:
         yield

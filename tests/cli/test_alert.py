@@ -22,7 +22,7 @@ from tests.support.lab import ago, now
 from tests.support.warehouse import Loader, failed, rated, session, wrote
 from usertesting_source.alerts.tell import only_teller
 from usertesting_source.cli import alert
-from usertesting_source.cli.demo import demo_source
+from usertesting_source.cli.invented import demo_source
 from usertesting_source.sample_api import SampleApi, simple_study
 
 ALERT = Path(__file__).parents[2] / "pipelines" / "alert.py"

@@ -15,7 +15,7 @@ from tests.support import lab
 def demo_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the demo's DuckDB file and its snapshot, as `usertesting load --demo` leaves them; read only."""
     from usertesting_source import load
-    from usertesting_source.cli.demo import DEMO_DATABASE, DEMO_SESSIONS
+    from usertesting_source.cli.invented import DEMO_DATABASE, DEMO_SESSIONS
     from usertesting_source.sample_api import SampleApi, shop_studies
 
     folder = tmp_path_factory.mktemp("demo")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from usertesting_source.extract.known import Known
-from usertesting_source.sync.loaded import Loaded
+from usertesting_source.sync.loaded import FORGOTTEN, Loaded
 from usertesting_source.sync.state import ResourceState
 
 TESTS = [f"t{n}" for n in range(300)]
@@ -18,7 +18,8 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[str, Loaded] = {}
-        self.since_asked = self.these_asked = 0
+        self.gone: dict[str, dict[str, Loaded]] = {}
+        self.since_asked = self.these_asked = self.forgotten_asked = 0
 
     def since(self, table: str, windows: Mapping[str, int]) -> dict[str, dict[str, Loaded]]:
         self.since_asked += 1
@@ -27,6 +28,10 @@ class Table:
     def these(self, table: str, session_ids: Sequence[str]) -> dict[str, Loaded]:
         self.these_asked += 1
         return {name: self.rows[name] for name in session_ids if name in self.rows}
+
+    def forgotten(self) -> dict[str, dict[str, Loaded]]:
+        self.forgotten_asked += 1
+        return self.gone
 
     def row(self, table: str, session_id: str) -> dict[str, Any] | None:
         raise AssertionError
@@ -104,3 +109,15 @@ def test_a_row_that_is_written_anew_is_read_anew() -> None:
     known.committed()
     look(known, kept, ["t1"])
     assert shown.sessions["t1/1"].mark == "new"
+
+
+def test_who_was_forgotten_stays_so_when_all_is_loaded_anew() -> None:
+    """Settled for every resource of sessions, also where nothing counts as loaded; asked once a poll."""
+    table, kept = Table(), ResourceState({})
+    table.gone = {"t1": {"t1/1": Loaded(5, mark=FORGOTTEN)}}
+    known = Known(table)
+    for _ in range(3):
+        known.committed()
+        assert look(known, kept) == {test: {"t1/1"} if test == "t1" else set() for test in TESTS}
+    assert known.of("sessions", "t1", kept, lambda _: 0, lambda _: False).sessions == {}
+    assert table.forgotten_asked == 1

@@ -34,6 +34,7 @@ PATIENCE_S = 60.0  # then all videos are quick, and the test fails
 def _quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "GRACE_S", 0.2)
     monkeypatch.setattr(package, "COMMIT_S", 1.0)
+    monkeypatch.setattr(package, "LEAST_S", 1.0)
 
 
 class Once(Watcher):

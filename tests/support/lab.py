@@ -50,6 +50,7 @@ def settings_of(api: SampleApi, **settings: Any) -> dict[str, Any]:
         "base_url": api.base_url,
         "token_url": api.token_url,
         "rate_limit": 0,
+        "look_up_titles": False,  # so that tests count what they are about
         **settings,
     }
 
@@ -63,6 +64,7 @@ def environment(api: SampleApi, **settings: str | None) -> dict[str, Any]:
         "CREDENTIALS__CLIENT_SECRET": api.client_secret,
         "TEST_IDS": api.test_ids[0],
         "RATE_LIMIT": "0",
+        "LOOK_UP_TITLES": "false",
         **settings,
     }
     return {f"SOURCES__USERTESTING__{key}": value for key, value in keys.items()}

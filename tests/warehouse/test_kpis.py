@@ -14,7 +14,7 @@ import dlt
 import pytest
 
 from tests.support import lab
-from tests.support.postgres import running
+from tests.support.postgres import server
 from usertesting_source import load
 from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies
 from usertesting_source.tables.schema import TABLES
@@ -32,7 +32,7 @@ def ask(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]
         for key, value in lab.machine(folder).items():
             patch.setenv(key, value)
         if request.param == "postgres":
-            with running(folder / "pg") as address:
+            with server(folder / "pg") as address:
                 target = dlt.destinations.postgres(credentials=address)
                 yield _loaded(api, lab.pipeline_in(folder, destination=target))
         else:

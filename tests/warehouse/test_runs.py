@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.lab import CHEAP, Lab, ago, later
 from usertesting_source import load
+from usertesting_source.outcome import Watcher
 from usertesting_source.sample_api import SampleApi, simple_study
 from usertesting_source.stop import Stop
 from usertesting_source.tables.schema import columns
@@ -92,3 +93,17 @@ def test_a_table_that_was_dropped_is_made_anew(tmp_path: Path) -> None:
         with later(hours=2):
             assert lab.load().exit_code == 0
         assert [outcome for outcome, *_ in lab.query(ALL)] == ["nothing_new"]
+
+
+def test_views_find_the_table_with_the_first_commit(tmp_path: Path) -> None:
+    """They are made then, and once made looked at no more."""
+    with SampleApi([simple_study(n=1, newest=ago(days=1))], rate_limit=None) as api:
+        lab = Lab(api, tmp_path, resources=CHEAP)
+        seen: list[list[tuple[object, ...]]] = []
+
+        class Look(Watcher):
+            def committed(self, _rows: object) -> None:
+                seen.append(lab.query("select count(*) from load_runs"))
+
+        lab.load(watcher=Look())
+        assert seen == [[(0,)]]

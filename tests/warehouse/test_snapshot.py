@@ -89,7 +89,7 @@ def test_killed_while_it_publishes(lab: Lab, api: SampleApi, point: str) -> None
     """Readers have the old copy whole; the next run publishes, whether it has news or not."""
     lab.load()
     api.add_session(api.test_ids[0])
-    lab.load(settings={"snapshot": False})
+    lab.pipeline().run(lab.source())  # publishes nothing
     process = killer.CONTEXT.Process(target=_publish_and_die, args=(lab.folder, point))
     process.start()
     process.join()

@@ -461,7 +461,7 @@ def begun_by_another_source(pipeline: dlt.Pipeline) -> dlt.Pipeline:
 def test_a_pipeline_that_another_source_began_misses_no_view(api: SampleApi, source_of: Any, pipeline_of: Any) -> None:
     """Views whose tables come with a later package are made with it, though the pipeline's first schema stays."""
     pipeline = begun_by_another_source(pipeline_of())
-    load_all(pipeline, source_of(api), chunk=1)
+    load_all(pipeline, source_of(api), chunk=4)
     assert views_in(pipeline) == ALL
     assert create_views(pipeline) == []
 

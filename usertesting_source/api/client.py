@@ -66,6 +66,11 @@ class ResultsApi:
         """Requests sent so far, every attempt counted."""
         return self._transport.sent
 
+    @property
+    def wait(self) -> float:
+        """For how many seconds the quota would keep a request that is sent now."""
+        return self._transport.wait
+
     # -- sessions ------------------------------------------------------------------
 
     def session_page(self, test_id: str, offset: int, limit: int) -> Page:

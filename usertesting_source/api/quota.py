@@ -39,6 +39,7 @@ _TABLE = """
         asked integer not null                -- when it was asked for; ms
     )
 """
+_BEHIND_ALL = 2**62
 # What counts for a request: all that was sent, all that goes before it, and what the API says.
 _COUNTS = "id is not :me and (id < :me or not ours or at <= :now)"
 
@@ -97,6 +98,14 @@ class Quota:
                 raise Interrupted("stopped while waiting for the API's quota")
             place, seconds = self._take(place)
 
+    def foreseen(self) -> float:
+        """For how many seconds a request that is asked for now would wait; takes no place."""
+        with self._locked() as file:
+            if file is None:
+                return self._refused()
+            now = self._now_ms(file)
+            return (self._moment(file, _BEHIND_ALL, now) - now) / 1000
+
     def learn(self, status: int, headers: Mapping[str, str]) -> None:
         """Corrects the budget by what an answer says: its status and its rate limit headers."""
         reset = min(_seconds(headers.get("x-ratelimit-reset")) or self.period, self.period)
@@ -116,7 +125,7 @@ class Quota:
         """
         with self._locked() as file:
             if file is None:
-                return None, max(self._refused_until - self.clock.now(), 0.0)
+                return None, self._refused()
             now = self._now_ms(file)
             if place is None:
                 place = file.execute("insert into places (ours, at, asked) values (1, ?, ?)", (now, now)).lastrowid
@@ -132,6 +141,9 @@ class Quota:
         full = file.execute(newest_first, given).fetchone()
         # the window includes its border
         return max(now, turn or now, full[0] + self._window_ms + 1 if full else now)
+
+    def _refused(self) -> float:
+        return max(self._refused_until - self.clock.now(), 0.0)
 
     def _give_back(self, place: int | None) -> None:
         with self._locked() as file:

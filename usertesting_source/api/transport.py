@@ -152,6 +152,11 @@ class Transport:
         self._session.headers["User-Agent"] = f"dlt/{dlt.__version__}"
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # so that threads share nothing
 
+    @property
+    def wait(self) -> float:
+        """For how many seconds the quota would keep a request that is sent now."""
+        return self._quota.foreseen()
+
     def send(self, request: Request) -> Answer:
         """
         The answer to a request, whatever its status.

@@ -29,7 +29,7 @@ from ..source import usertesting_source
 from ..stop import Stop, asked_by_signals
 from ..warehouse.connection import Warehouse
 from .command import PIPELINE, a_date, complain, exit_code, make_pipeline, say
-from .demo import demo_source
+from .invented import demo_source
 from .main import CONTEXT
 from .show import Screen
 

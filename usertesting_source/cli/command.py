@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 import dlt
-from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
 from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +17,8 @@ from rich.text import Text
 from ..config import date
 from ..errors import AnotherRunIsActive, ConfigurationError, UserTestingError
 from ..warehouse.home import opened
-from .demo import DEMO_DATABASE
+from ..warehouse.troubles import missing
+from .invented import DEMO_DATABASE
 
 PIPELINE = "usertesting"
 DATABASE = "usertesting_data.duckdb"  # DuckDB mixes up a file and a dataset of the same name
@@ -74,10 +75,23 @@ def exit_code(work: Callable[[], int], console: Console, verbose: bool) -> int:
         say(console, str(error))
         return 0
     except (UserTestingError, ConfigurationException) as error:
-        complain(error)
+        if isinstance(error, ConfigFieldMissingException):
+            complain(ConfigurationError(missing(error)))
+        else:
+            complain(error)
+        if isinstance(error, (ConfigurationError, ConfigurationException)):
+            errors.print(where_settings_are(), style="dim", soft_wrap=True)
         if verbose:
             errors.print_exception()
         return 1
+
+
+def where_settings_are() -> str:
+    """Which folder was looked in."""
+    folder = Path.cwd() / ".dlt"
+    if folder.is_dir():
+        return f"Settings are read from {folder} and the environment."
+    return f"Settings are read from {folder}, which is not there (`usertesting init` writes it), and the environment."
 
 
 def say(console: Console, line: str, style: str = "") -> None:
@@ -88,3 +102,8 @@ def say(console: Console, line: str, style: str = "") -> None:
 def complain(error: Exception) -> None:
     """One paragraph: what is wrong, and what to do."""
     errors.print(Text.assemble((f"{type(error).__name__}  ", "red bold"), str(error)), soft_wrap=True)
+
+
+def plural(count: int, word: str) -> str:
+    """`1 test`, `2 tests`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -1,108 +1,24 @@
-"""
-The demo: a sample Results API in this process, with invented studies of an online shop, a source that reads it, and
-queries to begin with.
-"""
+"""The command `demo`: the invented studies, loaded into a DuckDB file in this folder."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from typing import Any
 
-import dlt
-from rich.console import Console
-from rich.table import Table
+import click
 
-from ..config import UserTestingCredentials
-from ..errors import ConfigurationError
-from ..source import UserTestingSource, usertesting_source
-
-DEMO_SESSIONS = 60
-DEMO_RATE = 10, 1.0
-DEMO_DATABASE = "usertesting_demo.duckdb"
-
-QUERIES = (
-    (
-        "Which tasks go badly?",
-        """
-        select test_title as test, task_number as task, task_type, answered,
-               round(100 * success_rate) as "success %", round(median_seconds) as seconds
-        from usertesting.task_kpis
-        where success_rate is not null
-        order by success_rate
-        limit 5
-        """,
-    ),
-    (
-        "What do those write who would not recommend the shop?",
-        """
-        select nps.answer_number as nps, written.answer_text as "in their words"
-        from usertesting.answers as nps
-        join usertesting.answers as written using (session_id)
-        where nps.answer_kind = 'nps' and nps.answer_number <= 6 and written.task_type = 'WRITTEN'
-        order by nps.answer_number, length(written.answer_text)
-        limit 4
-        """,
-    ),
-    (
-        "Is everything here?",
-        """
-        select test_title as test, listed, detailed, transcribed as spoken, waiting, open_issues as issues
-        from usertesting.load_status
-        order by test
-        """,
-    ),
-)
-"""Three queries that a user would type next: a question and its SQL."""
+from .load import main as load
+from .main import CONTEXT
 
 
-@contextmanager
-def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
+@click.command(context_settings=CONTEXT)
+@click.option("--quiet", is_flag=True, help="Show nothing unless something fails.")
+@click.option("--verbose", is_flag=True, help="Show logs, and traces of errors.")
+@click.pass_context
+def main(context: click.Context, /, **options: Any) -> None:
     """
-    A source that reads the sample API, until the `with` block ends.
+    Load three invented studies of an online shop, from a sample API in this process.
 
-    The quota is the real one with its period scaled down to a second.
-
-    Raises:
-        ConfigurationError: the extra `demo` is not installed.
-
+    Nothing is needed for it, nobody is asked, and people and answers are invented. The data is then in
+    usertesting_demo.duckdb, and every reading command takes --demo.
     """
-    try:
-        from ..sample_api import SampleApi, shop_studies  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The demo needs the package {error.name}: pip install 'usertesting-source[demo]'."
-        ) from None
-
-    limit, period = DEMO_RATE
-    with (
-        SampleApi(shop_studies(sessions=sessions), rate_limit=limit, rate_period=period) as api,
-        TemporaryDirectory() as quota_dir,
-    ):
-        yield usertesting_source(
-            credentials=UserTestingCredentials(client_id=api.client_id, client_secret=api.client_secret),
-            workspace_ids=["*"],
-            test_ids=[],
-            base_url=api.base_url,
-            token_url=api.token_url,
-            rate_limit=limit,
-            rate_period=period,
-            quota_dir=quota_dir,
-        )
-
-
-def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
-    """Ends the demo with queries that a user would type next."""
-    with pipeline.sql_client() as client:
-        for question, sql in QUERIES:
-            console.print(f"\n[bold]{question}[/]")
-            console.print(textwrap.dedent(sql).strip(), style="dim", soft_wrap=True)
-            with client.execute_query(sql) as cursor:
-                table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-                for column in cursor.description or ():
-                    table.add_column(column[0], no_wrap=True)
-                for row in cursor.fetchall():
-                    table.add_row(*("" if value is None else str(value) for value in row))
-            console.print(table)
-    console.print(f"\nThe data is in [bold]{DEMO_DATABASE}[/] in this folder: open it with DuckDB.", soft_wrap=True)
+    context.invoke(load, demo=True, **options)

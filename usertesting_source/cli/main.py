@@ -10,9 +10,15 @@ import click
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 COMMANDS = {
+    "demo": "Load three invented studies, to look around; needs nothing.",
+    "init": "Write the configuration of a folder, and the files of a scheduler.",
+    "tests": "List the tests that the credentials see, and pick from them.",
+    "check": "Try credentials, tests and destination; load nothing.",
     "load": "Load completed sessions into DuckDB or any other warehouse.",
     "report": "Write a report on a test, or on all, as HTML that needs nothing else.",
     "search": "Find what was said and written, in whose words and where.",
+    "export": "Write sessions as JSON, Parquet, CSV, Excel, Markdown or a REFI-QDA project.",
+    "forget": "Take a participant out of everything that is stored here.",
     "mcp": "Let an assistant read the data (Model Context Protocol).",
     "alert": "Tell Slack or Jira what went wrong in new sessions, each thing once.",
 }

@@ -15,7 +15,7 @@ from ..explore.redact import Redaction, redaction_from_settings
 from ..run import load
 from ..warehouse.snapshot import duckdb_file
 from .command import PIPELINE, errors, make_pipeline
-from .demo import demo_source
+from .invented import demo_source
 from .show import Screen
 
 Command = TypeVar("Command", bound=Callable[..., Any])

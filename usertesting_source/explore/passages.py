@@ -17,13 +17,12 @@ LONGEST = 500
 """Characters of a passage that was said; it ends with the cue that passes this."""
 
 _ANSWERS = """
-select a.session_id, a.test_id, a.participant_id, a.task_uuid, a.task_number, a.task_text, a.answer_text as text,
+select v.session_id, v.test_id, v.participant_id, v.task_uuid, v.task_number, v.task_text, v.words as text,
        t.start_time_ms as at_ms
-from answers as a
-join session_details__tasks as t on t.session_id = a.session_id and t.task_uuid = a.task_uuid
-where coalesce(a.answer_kind, '') not in ('multiple_choice', 'rank_order', 'matrix') and trim(a.answer_text) <> ''
-    and a.session_id in (select unnest(?::text[]))
-order by a.session_id, a.task_number
+from verbatims as v
+join session_details__tasks as t on t.session_id = v.session_id and t.task_uuid = v.task_uuid
+where trim(v.words) <> '' and v.session_id in (select unnest(?::text[]))
+order by v.session_id, v.task_number
 """
 _CUES = """
 select c.session_id, v.test_id, d.participant_id, c.start_ms, c.end_ms, c.speaker, c.text,

@@ -33,7 +33,7 @@ FEW = 5
 _CODE = 8  # characters of 5 bits each: two of 10,000 people have one code once in 20,000 such data sets
 _MASKED = re.compile(
     r"""(?P<uuid>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)
-      | (?P<email>[\w.+%-]+@[\w-]+(?:\.[\w-]+)+)
+      | (?P<email>[^\s@<>()\[\],;:"]{1,64}@[\w-]+(?:\.[\w-]+)+)
       | (?P<time>\b\d{4}-\d\d-\d\d(?![\d-])(?:[T\ ]\d\d:\d\d)?)
       | (?P<digits>(?<![\w.])\+?\(?\d(?:[\s().\u2010-\u2015/-]{0,2}\d){6,}(?!\w))""",
     re.VERBOSE | re.IGNORECASE,

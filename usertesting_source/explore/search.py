@@ -47,7 +47,7 @@ from words as n join passages as p on p.id = n.rowid
 where words match ? {{where}} order by n.rank, p.id limit ?
 """  # noqa: S608 - marks of ours
 _MARKS = """
-select d.session_id, d.test_id, concat_ws(' ', d._dlt_load_id, v._dlt_load_id) as mark
+select d.session_id, d.test_id, concat_ws(' ', d._dlt_load_id, v._dlt_load_id, d.listing_mark) as mark
 from {details} as d
 left join {transcripts} as v on v.session_id = d.session_id
 left join sessions as s on s.session_id = d.session_id
@@ -222,8 +222,6 @@ def forget_sessions(path: Path, session_ids: Sequence[str]) -> bool:
     if not index_of(path).exists():
         return False
     with closing(_made(str(index_of(path)))) as index:
-        index.execute("pragma secure_delete = on")
-        index.execute("insert into words (words, rank) values ('secure-delete', 1)")
         index.execute("begin immediate")
         _forget(index, session_ids)
         index.execute("commit")

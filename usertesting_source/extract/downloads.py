@@ -67,7 +67,7 @@ class Videos:
         package = self._poll.package
         if self._poll.is_ended or not self._downloads.jobs:
             return False  # then the results end by themselves
-        return package.is_due or package.is_full(NAME) or package.is_kept_open_by(NAME)
+        return self._poll.is_to_be_committed or package.is_full(NAME) or package.is_kept_open_by(NAME)
 
     def _patience(self) -> float:
         return TICK_S if self._poll.package.is_left_to(NAME) else TURN_S

@@ -12,6 +12,9 @@ from ..sync.inventory import confirmed
 from ..sync.loaded import Loaded, Shown
 from ..sync.state import ResourceState
 
+LISTED = {"tests", "sessions"}
+"""What the listing alone tells, of sessions without their participants."""
+
 
 class Reader(Protocol):
     """Reads the destination; see `warehouse.loaded.LoadedSessions`."""
@@ -22,6 +25,10 @@ class Reader(Protocol):
 
     def these(self, table: str, session_ids: Sequence[str]) -> dict[str, Loaded]:
         """Of some sessions, those that `table` holds."""
+        ...
+
+    def forgotten(self) -> Mapping[str, Mapping[str, Loaded]]:
+        """By test, the sessions that were forgotten on request."""
         ...
 
     def row(self, table: str, session_id: str) -> dict[str, Any] | None:
@@ -54,6 +61,7 @@ class Known:
         self._shown: dict[tuple[str, str], Shown] = {}
         self._read: set[str] = set()
         self._is_current: set[str] = set()
+        self._forgotten: Mapping[str, Mapping[str, Loaded]] | None = None
         self._lock = threading.Lock()
 
     def committed(self) -> None:
@@ -64,6 +72,7 @@ class Known:
         """What was read is about to be dropped."""
         self._shown.clear()
         self._read.clear()
+        self._forgotten = {}
 
     def of(
         self,
@@ -102,9 +111,17 @@ class Known:
         found = self._reader.since(resource, loaded) if loaded else {}
         for test_id in windows:
             self._shown[resource, test_id] = Shown()
+            if resource not in LISTED:
+                self._shown[resource, test_id].add(self._forgotten_in(test_id), 0)
             self._add(resource, kept, test_id, found.get(test_id, {}))
         if loaded:
             self._update(resource, kept)
+
+    def _forgotten_in(self, test_id: str) -> Mapping[str, Loaded]:
+        """What is settled for good, whatever else the state says; read once."""
+        if self._forgotten is None:
+            self._forgotten = self._reader.forgotten()
+        return self._forgotten.get(test_id, {})
 
     def _update(self, resource: str, kept: ResourceState) -> None:
         """Looks for what the state has kept since."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-COMMIT_S = 120.0
+COMMIT_S = 30.0
+IDLE_S = 20.0  # a commit fits in
+LEAST_S = 5.0  # both shrink with a shorter period of the quota, but a commit has its cost
+PERIOD_S = 60.0
 LISTED = 400
 GRACE_S = 5.0  # most videos are there by then, and need no package of their own
 
@@ -18,14 +21,16 @@ class Package:
 
     Args:
         chunk: requests of each resource that it takes; None: it takes all, since nobody fills a next one.
+        period: of the quota, in seconds.
 
     Attributes:
         finished: the resources that came to their ends: nothing is left to do for them in this poll.
 
     """
 
-    def __init__(self, chunk: int | None = None) -> None:
+    def __init__(self, chunk: int | None = None, period: float = PERIOD_S) -> None:
         self.chunk = chunk
+        self._pace = min(period / PERIOD_S, 1.0)
         self.finished: set[str] = set()
         self._asked: Counter[str] = Counter()
         self._holds_rows_since: float | None = None
@@ -82,8 +87,16 @@ class Package:
         patience = GRACE_S if self._asked.keys() - {resource} else COMMIT_S
         return time.monotonic() - self._last_end >= patience
 
-    @property
-    def is_due(self) -> bool:
-        """Whether what it holds has waited long enough to be committed."""
+    def is_due(self, idle: Callable[[], float]) -> bool:
+        """
+        Whether what it holds is to be committed: it has waited long enough, or there is nothing else to do now.
+
+        Args:
+            idle: for how many seconds the quota lets no request through.
+
+        """
         since = self._holds_rows_since
-        return self.chunk is not None and since is not None and time.monotonic() - since >= COMMIT_S
+        if self.chunk is None or since is None:
+            return False
+        has_waited = time.monotonic() - since >= max(COMMIT_S * self._pace, LEAST_S)
+        return has_waited or idle() >= max(IDLE_S * self._pace, LEAST_S)

@@ -54,7 +54,7 @@ class PerSession:
         for visit in self.visits.each():
             if visit is None:
                 yield None
-            elif len(batch := self._batch(visit)) > self._poll.chunk:
+            elif len(batch := self._batch(visit)) > self._poll.backlog_from:
                 backlog.append(visit)
                 yield None
             else:
@@ -83,7 +83,7 @@ class PerSession:
         poll.tally.sight(self._resource, test_id, len(due))
         if visit.probes and not poll.wishes.session_ids:
             due = kinds.probes(visit.state, due, visit.listing.total)
-        fresh = poll.listings.fresh_ids(self._resource, test_id, visit.listing, is_backlog=len(due) > poll.chunk)
+        fresh = poll.listings.fresh_ids(self._resource, test_id, visit.listing, is_backlog=len(due) > poll.backlog_from)
         due = oldest_first((d for d in due if d.session_id not in self._out), fresh)
         return sorted(due, key=lambda d: ORDER.get(_why(visit, d), 0))
 

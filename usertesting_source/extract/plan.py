@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,17 +23,18 @@ def foresee(poll: Poll, resources: Iterable[str], state: Mapping[str, Any]) -> P
 
     Args:
         resources: the selected ones.
-        state: dlt's state of each resource, by name; left as it is.
+        state: of each resource, by name; a copy of one's own, on which the first steps of the run are tried.
 
     """
     settings = poll.settings
+    poll.recall(ResourceState(state.get("tests", {})))
     tests = [test for test in poll.tests() if not test.is_classic]
     classic = len(poll.tests()) - len(tests)
     plan = Plan(len(tests), classic, rate_limit=settings.rate_limit, rate_period=settings.rate_period)
     if poll.wishes.session_ids:
         plan.due = {name: len(poll.wishes.session_ids) for name in resources if name in PER_SESSION}
         return plan
-    visits = [Visits(poll, name, ResourceState(copy.deepcopy(dict(state.get(name, {}))))) for name in resources]
+    visits = [Visits(poll, name, ResourceState(state.get(name, {}))) for name in resources]
     for each in visits:
         each.forget(tests)
         tests = each.in_order(tests)

@@ -20,6 +20,7 @@ from ..errors import ApiUnavailable, ConfigurationError, CredentialsError, Inter
 from ..outcome import Tally, Watcher, Wishes
 from ..stop import Stop
 from ..sync.outage import Outage
+from ..sync.state import ResourceState
 from ..sync.studies import Test
 from ..videos.store import Downloads, VideoStore
 from .discovery import Discovery
@@ -27,7 +28,8 @@ from .known import Known, Reader
 from .listings import STALE_LISTING_S, Listings
 from .package import Package
 
-CHUNK = 25
+CHUNK = 500
+BACKLOG = 25
 
 
 class Poll:
@@ -92,7 +94,7 @@ class Poll:
 
     def begin_package(self) -> None:
         """A new load package begins; what failed a while ago may be tried again, also within one long poll."""
-        self.package = Package(self._chunk if self._is_held else None)
+        self.package = Package(self._chunk if self._is_held else None, self.settings.rate_period)
         self.known.committed()
         self._discovery.refresh()
         self.tally.unlisted.clear()
@@ -108,9 +110,9 @@ class Poll:
             yield
 
     @property
-    def chunk(self) -> int:
-        """So many requests of a resource fit into a load package."""
-        return self._chunk
+    def backlog_from(self) -> int:
+        """A test with more than so much to do waits until all are listed: others may have less, and fresher."""
+        return min(self._chunk, BACKLOG)
 
     # -- what it asks ----------------------------------------------------------------
 
@@ -154,6 +156,15 @@ class Poll:
             self._downloads.close()
             self._downloads = None
 
+    @property
+    def workspaces(self) -> dict[str, str]:
+        """The names of the workspaces that were seen, by id."""
+        return self._discovery.workspaces
+
+    def recall(self, kept: ResourceState) -> None:
+        """What the resource `tests` keeps of them: see `Discovery.recall`."""
+        self._discovery.recall(kept.tests())
+
     def tests(self) -> list[Test]:
         """The tests to load, see `Discovery.tests`."""
         return self._discovery.tests(self.fail)
@@ -168,7 +179,12 @@ class Poll:
     @property
     def ends(self) -> bool:
         """Whether resources should end now: the poll has ended, or the load package is to be committed."""
-        return self.is_ended or self.package.is_due
+        return self.is_ended or self.is_to_be_committed
+
+    @property
+    def is_to_be_committed(self) -> bool:
+        """Whether the load package should be committed now."""
+        return self.package.is_due(lambda: self._api.wait if self._api else 0.0)
 
     @contextmanager
     def guard(self) -> Iterator[None]:

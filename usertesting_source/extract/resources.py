@@ -66,6 +66,8 @@ class Resources:
 
     def _resource(self, name: str, method: Callable[[], Rows]) -> DltResource:
         def generate() -> Rows:  # dlt wants a plain generator function
+            if kept := dlt.current.source_state().get("resources", {}).get("tests"):
+                self.poll.recall(ResourceState(kept))
             with self.poll.run(name):
                 yield from method()
 
@@ -106,6 +108,8 @@ class Resources:
         state = visits.state(test)
         if test.study:
             state.study = [test.workspace_id, {key: test.study.get(key) for key in STUDY if key in test.study}]
+        if test.asked_at is not None and not self.poll.settings.workspace_ids:
+            state.study_at = test.asked_at
         workspace_id, study = state.study or [None, {}]
         row = rows.test_row(
             test.test_id,

@@ -16,7 +16,7 @@ from typing import Any
 
 from .again import DAY, GIVE_UP_AFTER, HOUR, Due, is_due, retry_after, waits
 from .listing import Listed, Listing
-from .loaded import Shown
+from .loaded import FORGOTTEN, Shown
 from .state import Retry, TestState, Why
 
 DEEP_EVERY = DAY
@@ -200,7 +200,7 @@ class Cursor:
             return False  # one without a finish time may be placed anew by each listing
         loaded = self.shown.sessions.get(session.session_id)
         if loaded is not None and loaded.mark is not None:
-            return loaded.mark != session.mark
+            return loaded.mark not in (session.mark, FORGOTTEN)
         return self.state.settled.get(session.session_id, loaded.time if loaded else None) != session.time
 
     def _note_times(self, listing: Listing) -> list[Listed]:

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+FORGOTTEN = "forgotten"
+"""The mark of a session that was forgotten on request: settled, whatever becomes due, and however it is listed."""
+
 
 class Loaded(NamedTuple):
     """
@@ -53,7 +56,8 @@ class Shown:
     def add(self, found: Mapping[str, Loaded], since: int) -> None:
         """More of it was read; what was loaded before `since` (ms) is earlier."""
         for name, one in found.items():
-            (self.sessions if one.loaded_at >= since else self.earlier)[name] = one
+            settled = one.loaded_at >= since or one.mark == FORGOTTEN
+            (self.sessions if settled else self.earlier)[name] = one
             self.looked_for.add(name)
 
     def outdated(self, session_id: str) -> None:

@@ -162,6 +162,9 @@ class TestState:
     study = _Value[list[Any]]("study")
     """[workspace id, fields]: how the test's workspace described it, when it last did."""
 
+    study_at = _Value[int]("study_at")
+    """When the workspaces were last asked about a test that is named by its id alone."""
+
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
 
@@ -206,6 +209,7 @@ _OUTLIVES_FULL: Collection[str] = (
     "listed_rows",
     "gone",
     "study",
+    "study_at",
 )
 
 _NAMES_OF_V1 = {

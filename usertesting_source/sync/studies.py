@@ -31,13 +31,21 @@ PER_TEST = ("qx_scores", "highlight_reels")
 
 @dataclass(frozen=True)
 class Test:
-    """A test to load; `study` is how its workspace describes it, if one was asked."""
+    """
+    A test to load.
+
+    Attributes:
+        study: how its workspace describes it, if one was asked.
+        asked_at: when it was, in ms.
+
+    """
 
     __test__ = False  # not for pytest
 
     test_id: str
     study: dict[str, Any] = field(default_factory=dict)
     workspace_id: str | None = None
+    asked_at: int | None = None
 
     @property
     def title(self) -> str:
@@ -55,6 +63,15 @@ class Test:
         """Whether the Results API does not serve it."""
         kind = self.study.get("type")
         return isinstance(kind, str) and bool(kind) and kind.upper() != LOADABLE
+
+
+def is_called(test: Test, title: str) -> bool:
+    """Whether a test has a title, whatever its case and blanks."""
+    return _plain(test.study.get("title")) == _plain(title)
+
+
+def _plain(title: object) -> str:
+    return " ".join(str(title or "").casefold().split())
 
 
 def may_have(resource: str, test: Test) -> bool | None:

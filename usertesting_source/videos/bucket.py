@@ -88,6 +88,11 @@ class Bucket:
         except FileNotFoundError:
             return None
 
+    def remove(self, path: str) -> None:
+        """Remove a file; one that is not there is removed already."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{path}")
+
     def digest(self, path: str, on_block: Callable[[], None] = lambda: None) -> str:
         """The SHA-256 of a file as it is stored, read in blocks; `on_block` may raise to stop it."""
         digest = hashlib.sha256()

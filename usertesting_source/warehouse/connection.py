@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from dlt import Pipeline
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.client import JobClientBase
 from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -23,6 +24,12 @@ BATCH = 200
 LOCK_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
 _TRY_AGAIN_S = 0.5
+_REFUSED = (
+    *("authentication failed", "incorrect username or password", "login failed", "access denied", "not authorized"),
+    *("permission denied", "no pg_hba.conf entry", "invalid credentials", "invalid_grant", "unauthorized"),
+    "does not exist",
+)
+_NO_HOST = ("could not translate host name", "name or service not known", "nodename nor servname", "failed to resolve")
 _LOCKED = ("could not set lock", "conflicting lock", "being used by another process")
 
 
@@ -95,6 +102,24 @@ def has_sql(pipeline: Pipeline) -> bool:
 def is_locked(error: str) -> bool:
     """Whether the text of an error says that another program holds the DuckDB file."""
     return any(sign in error.lower() for sign in _LOCKED)
+
+
+def is_mistaken(error: BaseException | None, has_worked: bool) -> bool:
+    """
+    Whether an error, or what caused it, is a mistake in the settings, which waiting does not mend.
+
+    Args:
+        error: of the destination, or of the API.
+        has_worked: whether the same settings did before: then a host without an address is a network that is away.
+
+    """
+    signs = _REFUSED if has_worked else _REFUSED + _NO_HOST
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, ConfigurationException) or any(sign in text for sign in signs):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def patience(stopped: Callable[[], bool]) -> Callable[[], float]:

@@ -148,6 +148,8 @@ def _home_of(pipeline: dlt.Pipeline) -> str:
 
 def _location(config: DestinationClientConfiguration) -> str:
     """Where a destination's data is; one without such a place is told by its name alone."""
+    if not hasattr(config, "data_location"):  # dlt before 1.30
+        return str(getattr(config.credentials, "database", None) or config)
     try:
         return str(config.data_location())
     except ConfigurationException:

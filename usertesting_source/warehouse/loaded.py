@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -12,7 +13,7 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import PipelineContext
 
 from ..errors import DestinationError, DestinationLocked
-from ..sync.loaded import Loaded
+from ..sync.loaded import FORGOTTEN, Loaded
 from ..times import moment, parse_time
 from .connection import LOCK_PATIENCE_S, Connection, batches, connected, has_sql, is_locked, placeholders
 
@@ -75,6 +76,14 @@ class LoadedSessions:
                 assert db is not None
                 for row in db.select(table, _COLUMNS, f"session_id IN ({placeholders(ids)}) AND {_WHOLE}", *ids):
                     _add(found, row)
+        return found
+
+    def forgotten(self) -> dict[str, BySession]:
+        """By test, the sessions that were forgotten on request."""
+        found: defaultdict[str, BySession] = defaultdict(dict)
+        with self._open("session_details") as db:
+            for row in db.select("session_details", _COLUMNS, "listing_mark = %s", FORGOTTEN) if db else ():
+                _add(found[row["test_id"]], row)
         return found
 
     def everything(self, table: str, test_id: str) -> set[str] | None:

@@ -19,7 +19,6 @@ from dlt.common.storages.exceptions import LoadPackageNotFound
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 from dlt.extract.exceptions import ResourceExtractionError
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ..errors import (
     ConfigurationError,
@@ -29,9 +28,11 @@ from ..errors import (
 )
 from ..outcome import Watcher
 from ..stop import Stop
+from . import runs
 from .connection import connected, is_locked, patience
 from .empty import create_tables
 from .home import is_foreign, take_state, unwritable
+from .troubles import root_of, step_of, told
 from .views.create import create_views
 
 ISSUES = "load_issues"
@@ -76,7 +77,7 @@ class Packages:
         self._viewed: list[str] = []
 
     def state(self) -> dict[str, Any]:
-        """The state that dlt keeps of each resource, by name."""
+        """The state that dlt keeps of each resource, by name, as its file has it: a copy of one's own."""
         sources: dict[str, Any] = self._pipeline.state.get("sources", {})
         resources: dict[str, Any] = sources.get(self._source.name, {}).get("resources", {})
         return resources
@@ -188,6 +189,7 @@ class Packages:
         if versions == self._viewed:
             return
         self._viewed = versions
+        runs.prepare(self._pipeline)
         try:
             create_tables(self._pipeline, self._source.schema.name)
             create_views(self._pipeline, self._source.schema.name)
@@ -248,7 +250,7 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
                 raise inside from None
         if _find(error, (ResourceExtractionError, SignalReceivedException)) is not None:
             raise
-        text, cause = _root(error), _find(error, OSError)
+        text, cause = str(root_of(error)), _find(error, OSError)
         if cause is not None and cause.errno in UNWRITABLE:
             raise ConfigurationError(unwritable(cause)) from error
         if is_locked(text):
@@ -256,10 +258,10 @@ def destination_errors(pipeline: dlt.Pipeline) -> Iterator[None]:
                 f"Another program holds the DuckDB file of pipeline `{pipeline.pipeline_name}`: close it there (a"
                 f" notebook, a DuckDB shell, another load) and run again. Nothing is lost. DuckDB says: {text[:300]}"
             ) from error
-        step = error.step if isinstance(error, PipelineStepFailed) else "load"
+        kept = " What was fetched is kept, and finished first by the next run." if pipeline.has_pending_data else ""
         raise DestinationError(
-            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step}: {text[:500]} What was"
-            " fetched is kept, and finished first by the next run."
+            f"The destination of pipeline `{pipeline.pipeline_name}` fails in step {step_of(error)}:"
+            f" {told(error, pipeline)}{kept}"
         ) from error
 
 
@@ -268,11 +270,6 @@ def _find(error: BaseException | None, kind: Any) -> Any:
     while error is not None and not isinstance(error, kind):
         error = getattr(error, "exception", None) or error.__cause__ or error.__context__
     return error
-
-
-def _root(error: BaseException) -> str:
-    inner: Any = getattr(error, "exception", None)
-    return _root(inner) if isinstance(inner, BaseException) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager

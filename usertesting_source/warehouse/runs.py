@@ -8,6 +8,8 @@ package costs hundreds of times as much. A quiet poll writes at most one an hour
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import cast
 from uuid import uuid4
@@ -52,24 +54,47 @@ def tell(pipeline: dlt.Pipeline, summary: Summary, ended: datetime) -> None:
         _log.warning("The run could not be written to %s: %s", TABLE, error)
 
 
-def _write(pipeline: dlt.Pipeline, summary: Summary, ended: datetime) -> None:
-    client = pipeline._get_destination_clients(_schema())[0]
-    if not isinstance(client, SqlJobClientBase):
+def prepare(pipeline: dlt.Pipeline) -> None:
+    """Makes the table, so that views which read it are made with it; as little of an error as in `tell`."""
+    if _noted(pipeline) is not None:
         return
-    with client:
-        if not client.is_storage_initialized():
+    try:
+        with _opened(pipeline):
+            pass
+    except Exception as error:  # noqa: BLE001 - see `tell`
+        _log.warning("The table %s could not be made: %s", TABLE, error)
+
+
+def _write(pipeline: dlt.Pipeline, summary: Summary, ended: datetime) -> None:
+    with _opened(pipeline) as db:
+        if db is None:
             return
-        db = Connection(client)
-        if not db.columns(TABLE):
-            client.sql_client.execute_many(client._get_table_update_sql(TABLE, _hints(), False))
-        elif _is_old_news(_stored(db, pipeline.pipeline_name), summary, ended):
+        last = _stored(db, pipeline.pipeline_name)
+        if last is not None and _is_old_news(last, summary, ended):
+            _note(pipeline, *last)
             return
         row = _row(pipeline, summary, ended)
         db.execute(
             f"INSERT INTO {{{TABLE}}} ({', '.join(row)}) VALUES ({placeholders(tuple(row))})",  # noqa: S608 - names are ours
             *row.values(),
         )
-    pipeline.set_local_state_val(_NOTE, [ended.timestamp(), summary.outcome])
+    _note(pipeline, ended, summary.outcome)
+
+
+@contextmanager
+def _opened(pipeline: dlt.Pipeline) -> Iterator[Connection | None]:
+    """A connection to the dataset, with the table in it; None where there is no SQL, or no dataset yet."""
+    client = pipeline._get_destination_clients(_schema())[0]
+    if not isinstance(client, SqlJobClientBase):
+        yield None
+        return
+    with client:
+        if not client.is_storage_initialized():
+            yield None
+            return
+        if not Connection(client).columns(TABLE):
+            client.sql_client.execute_many(client._get_table_update_sql(TABLE, _hints(), False))
+        yield Connection(client)
 
 
 def _row(pipeline: dlt.Pipeline, summary: Summary, ended: datetime) -> dict[str, object]:
@@ -101,6 +126,10 @@ def _noted(pipeline: dlt.Pipeline) -> tuple[datetime, str] | None:
     except KeyError:
         return None
     return datetime.fromtimestamp(seconds, tz=timezone.utc), outcome
+
+
+def _note(pipeline: dlt.Pipeline, when: datetime, outcome: str) -> None:
+    pipeline.set_local_state_val(_NOTE, [when.timestamp(), outcome])
 
 
 def _stored(db: Connection, name: str) -> tuple[datetime, str] | None:

@@ -1,0 +1,66 @@
+"""What a destination's error says, in a paragraph that a user can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from textwrap import shorten
+from typing import Any
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, LookupTrace
+from dlt.common.exceptions import MissingDependencyException
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+LENGTH = 400
+
+
+def told(error: BaseException, pipeline: dlt.Pipeline) -> str:
+    """Which key is missing; what to install; or else what the destination says, cut between words."""
+    root = root_of(error)
+    if isinstance(root, ConfigFieldMissingException):
+        return missing(root)
+    if isinstance(root, MissingDependencyException):
+        return f"it needs the package{'s' if len(root.dependencies) > 1 else ''} {', '.join(root.dependencies)}:" + (
+            f" pip install {' '.join(map(repr, root.dependencies))}."
+        )
+    name = pipeline.destination.destination_name if pipeline.destination else "..."
+    text = shorten(str(root).strip() or type(root).__name__, LENGTH, placeholder=" ...")
+    return f"{text.rstrip('.')}. Its credentials are in section [destination.{name}.credentials] of .dlt/secrets.toml."
+
+
+def missing(error: ConfigFieldMissingException) -> str:
+    """The settings that dlt did not find."""
+    keys = list(dict.fromkeys(".".join((*sections, name)) for sections, name in _lacking(error.traces)))
+    section = keys[0].rpartition(".")[0]
+    are = "is" if len(keys) == 1 else "are"
+    return (
+        f"{', '.join(f'`{key}`' for key in keys)} {are} not set: put {'it' if len(keys) == 1 else 'them'} into section"
+        f" [{section}] of .dlt/secrets.toml (or .dlt/config.toml, if it is no secret), or into the environment as"
+        f" {', '.join(key.upper().replace('.', '__') for key in keys)}."
+    )
+
+
+def root_of(error: BaseException) -> BaseException:
+    """What lies inside a step that failed."""
+    inner: Any = getattr(error, "exception", None)
+    return root_of(inner) if isinstance(inner, BaseException) else error
+
+
+def step_of(error: BaseException) -> str:
+    """The step of dlt that failed."""
+    return str(error.step) if isinstance(error, PipelineStepFailed) else "load"
+
+
+def _lacking(traces: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Sections and name of each field that was looked for in vain; dlt tells each place where it looked, best first."""
+    for name, looked in traces.items():
+        inside = [one for one in looked if hasattr(one, "traces")]
+        for one in inside[:1]:  # of a union, the first form
+            yield from _lacking({key: value for key, value in one.traces.items() if key not in one.resolved_fields_set})
+        if not inside:
+            yield from ((sections, name) for sections in _best(looked))
+
+
+def _best(looked: Iterable[LookupTrace]) -> list[tuple[str, ...]]:
+    found = [tuple(one.sections) for one in looked]
+    return [max(found, key=len)] if found and not any(one.value is not None for one in looked) else []
