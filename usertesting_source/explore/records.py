@@ -11,7 +11,7 @@ from .links import clock, results_page
 from .passages import SAID, Passage, passages
 from .reading import Data, Row
 
-_BATCH = 200
+_BATCH = 1000
 _SESSIONS = """
 select d.session_id, d.test_id, coalesce(n.title, d.test_id) as test_title, d.participant_id, d.start_time,
        d.finish_time
@@ -25,12 +25,12 @@ _TASKS = """
 select t.session_id, t.task_number, t.task_uuid, t.task_text, t.task_type, t.start_time_ms, t.end_time_ms,
        coalesce(t.skipped, false) as skipped, coalesce(t.answered, false) as answered, t.answer_kind, t.answer_number,
        t.answer_scale_max, t.answer_success, t.answer_text
-from session_details__tasks as t where t.session_id in (select unnest(?::text[]))
+from session_details__tasks as t where t.session_id in (select unnest(string_split(?, ' ')))
 order by t.session_id, t.task_number
 """
 _DEMOGRAPHICS = """
 select g.session_id, coalesce(g.label, g.demographic_code) as label, string_agg(g.value, ', ') as value
-from demographics as g where g.session_id in (select unnest(?::text[])) and g.value is not null
+from demographics as g where g.session_id in (select unnest(string_split(?, ' '))) and g.value is not null
 group by all order by 1, 2
 """
 
@@ -43,7 +43,7 @@ def session_records(data: Data, tests: Sequence[str] | None = None) -> Iterator[
     and `demographics` (question and answer).
     """
     for batch in _sessions(data, tests):
-        ids = [session["session_id"] for session in batch]
+        ids = " ".join(session["session_id"] for session in batch)
         tasks, people = _by_session(data.rows(_TASKS, ids)), _by_session(data.rows(_DEMOGRAPHICS, ids))
         pieces = _passages(data, batch)
         for session in batch:

@@ -28,7 +28,7 @@ FORMAT = 1
 OPEN, CLOSE = "\x02", "\x03"
 """What stands around a word that was found."""
 
-_BATCH = 500
+_BATCH = 2000
 _SCHEMA = f"""
 create table sessions (session_id text primary key, mark text not null) without rowid;
 create table passages (
