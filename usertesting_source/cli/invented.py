@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ..config import UserTestingCredentials
 from ..errors import ConfigurationError
+from ..explore.reading import opened
 from ..source import UserTestingSource, usertesting_source
 
 DEMO_SESSIONS = 60
@@ -94,15 +95,20 @@ def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
 
 def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
     """Ends the demo with queries that a user would type next."""
-    with pipeline.sql_client() as client:
+    with opened(pipeline) as data:
         for question, sql in QUERIES:
             console.print(f"\n[bold]{question}[/]")
             console.print(textwrap.dedent(sql).strip(), style="dim", soft_wrap=True)
-            with client.execute_query(sql) as cursor:
-                table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-                for column in cursor.description or ():
-                    table.add_column(column[0], no_wrap=True)
-                for row in cursor.fetchall():
-                    table.add_row(*("" if value is None else str(value) for value in row))
+            found = data.database.execute(sql)
+            table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+            for column in found.description:
+                table.add_column(column[0], no_wrap=True)
+            for row in found.fetchall():
+                table.add_row(*("" if value is None else str(value) for value in row))
             console.print(table)
-    console.print(f"\nThe data is in [bold]{DEMO_DATABASE}[/] in this folder: open it with DuckDB.", soft_wrap=True)
+        name = data.path.name
+    console.print(
+        f"\nThe data is in [bold]{name}[/] in this folder, to be read with DuckDB, or with usertesting search, report,"
+        " themes, export and mcp: each takes --demo.",
+        soft_wrap=True,
+    )
