@@ -101,7 +101,8 @@ def read_answer(task_type: str | None, response: dict[str, Any] | None) -> Answe
     read = _read(kind, content)
     # a key beside the kind, or one that differs by its case alone, may hold the answer
     answered = read.answered or _holds_something(answer)
-    is_told = _holds_something(answer, only_content=kind in _SHOWN)  # that an image was viewed is no answer
+    # that an image was viewed is no answer
+    is_told = read.answered or _holds_something(answer, only_content=kind in _SHOWN)
     understood = read.understood or not is_told
     return replace(read, kind=kind, shape=shape, answered=answered, understood=understood)
 
