@@ -338,7 +338,9 @@ def test_a_missing_column_counts_as_null() -> None:
 def test_every_column_in_the_files_exists() -> None:
     """Every column in the views' files is written with an alias, and a table's columns are declared."""
     for view in views().values():
-        aliases = {table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in {*TABLES, *views()}}
+        aliases = {
+            table.alias: table.name for table in view.query.find_all(exp.Table) if table.name in {*TABLES, *views()}
+        }
         for column in view.query.find_all(exp.Column):
             assert column.table, f"{view.name}: {column.name}"
         for table in view.query.find_all(exp.Table):

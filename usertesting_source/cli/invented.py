@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dlt
@@ -17,6 +18,7 @@ from rich.table import Table
 from ..config import UserTestingCredentials
 from ..errors import ConfigurationError
 from ..source import UserTestingSource, usertesting_source
+from ..warehouse.snapshot import snapshot_of
 
 DEMO_SESSIONS = 60
 DEMO_RATE = 10, 1.0
@@ -105,4 +107,9 @@ def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
                 for row in cursor.fetchall():
                     table.add_row(*("" if value is None else str(value) for value in row))
             console.print(table)
-    console.print(f"\nThe data is in [bold]{DEMO_DATABASE}[/] in this folder: open it with DuckDB.", soft_wrap=True)
+    copy = snapshot_of(Path(DEMO_DATABASE))
+    console.print(
+        f"\nThe data is in [bold]{DEMO_DATABASE}[/] in this folder. To go on, without installing anything more:"
+    )
+    console.print(f"python -ic \"import duckdb; sql = duckdb.connect('{copy}').sql\"", style="dim", soft_wrap=True)
+    console.print('sql("select * from usertesting.test_kpis")', style="dim", soft_wrap=True)
