@@ -10,8 +10,9 @@ import duckdb
 from click.testing import CliRunner
 
 from usertesting_source import load
+from usertesting_source.alerts import ledger
 from usertesting_source.sample_api import SampleApi, shop_studies
-from usertesting_source.tables.schema import TABLES
+from usertesting_source.tables.schema import TABLES, WRITTEN
 from usertesting_source.warehouse.dictionary import render
 from usertesting_source.warehouse.views.definitions import views
 
@@ -21,6 +22,18 @@ ROOT = Path(__file__).parent.parent
 def test_the_data_dictionary_is_fresh() -> None:
     """docs/tables.md is what the declared columns and the heads of the views' files render to."""
     assert (ROOT / "docs/tables.md").read_text() == render()
+
+
+def test_the_alerts_ledger_is_the_one_that_is_described() -> None:
+    """Name by name, and type by type."""
+    described = {column.name: column.data_type for column in WRITTEN[ledger.TABLE].columns}
+    assert {name: column["data_type"] for name, column in ledger._COLUMNS.items()} == described
+
+
+def test_what_the_api_cannot_give_is_said() -> None:
+    """So that nobody looks for it."""
+    absent = render().partition("# What the API cannot give")[2]
+    assert all(word in absent for word in ("screener", "not completed", "card sorts"))
 
 
 def test_the_readme_names_every_root_table() -> None:

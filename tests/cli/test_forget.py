@@ -17,7 +17,8 @@ from usertesting_source.explore.reading import opened
 from usertesting_source.explore.redact import redaction_from_settings
 from usertesting_source.explore.search import search
 from usertesting_source.sample_api import SampleApi, simple_study
-from usertesting_source.warehouse.forget import alone_with
+from usertesting_source.tables.schema import TABLES
+from usertesting_source.warehouse.forget import BARED, EMPTIED, alone_with
 
 WORDS = "unmistakable quokka"
 
@@ -116,6 +117,14 @@ def test_a_code_or_a_session_names_the_person_too(house: House) -> None:
     assert "Nothing was changed." in declined.stdout
     assert run(house.session, "--yes").exit_code == 0
     assert house.person not in str(house.tables("usertesting_data.duckdb"))
+
+
+def test_every_table_of_sessions_is_thought_of() -> None:
+    """A new one is emptied or bared as well, and what is bared has its columns."""
+    of_sessions = {name for name, table in TABLES.items() if "session_id" in [column.name for column in table.columns]}
+    assert of_sessions == {*EMPTIED, *BARED}
+    for name, columns in BARED.items():
+        assert set(columns) <= {column.name for column in TABLES[name].columns}
 
 
 def test_refused_before_anything_is_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

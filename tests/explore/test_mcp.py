@@ -90,6 +90,10 @@ def test_an_assistant_reads_all_there_is(demo: Path) -> None:
         both = await assistant.ask("compare_tests", first="product page", second="return policy")
         assert both["first"]["nps"] + both["second_less_first"]["nps"] == pytest.approx(both["second"]["nps"])
         assert PRODUCT_PAGE in both["caution"]
+        assert both["bounds_overlap"]["nps"] in (True, False)
+        assert not [name for name in both["second_less_first"] if name.endswith(("_low", "_high"))]
+        survey = await assistant.ask("test_report", test="checkout")
+        assert any(task["choices"] for task in survey["tasks"])
         rows = await assistant.ask("query", sql="select count(*) as sessions, max(finish_time) from sessions")
         assert rows["columns"][0] == "sessions"
         assert rows["rows"][0][0] == 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import dlt
 import duckdb
 import pytest
+from click.testing import CliRunner
 
 from usertesting_source.cli.command import make_pipeline
+from usertesting_source.cli.main import main
 from usertesting_source.errors import ConfigurationError, DestinationLocked
 from usertesting_source.explore import reading
 from usertesting_source.explore.reading import Data, opened, readable_file
@@ -78,3 +81,12 @@ def test_what_is_not_loaded_counts_as_empty(tmp_path: Path) -> None:
             assert data.rows(f"select * from {name}") is not None
         assert data.rows("select sessions from test_kpis") == [{"sessions": 1}]
         assert data.loaded_at() is None
+
+
+def test_the_demo_is_loaded_if_need_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command on an empty folder; what it says of the load is in nobody's way."""
+    monkeypatch.setattr("usertesting_source.cli.demo.DEMO_RATE", (1000, 1.0))
+    result = CliRunner().invoke(main, ["search", "price", "--demo", "--json", "--limit", "1"])
+    assert result.exit_code == 0, result.stderr
+    assert len(json.loads(result.stdout)) == 1
+    assert "people, answers and studies are invented" in result.stderr

@@ -92,7 +92,7 @@ def test_details_take_ids_and_times_from_the_summary() -> None:
 
 
 def test_children_hold_what_the_vendor_recommends() -> None:
-    """Demographics and task groups are child rows; a group's response stays one JSON value beside what is read of it."""
+    """Demographics and task groups are child rows; a group's response stays one JSON value, beside what is read."""
     row = detail()
     assert row["demographics"] == [
         {

@@ -22,9 +22,11 @@ from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.tell import tell
 from usertesting_source.errors import ConfigurationError
 from usertesting_source.explore.reading import opened, readable_file
+from usertesting_source.explore.search import search
 from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies, simple_study
 from usertesting_source.tables.schema import TABLES
 from usertesting_source.warehouse.connection import Warehouse
+from usertesting_source.warehouse.forget import alone_with, forget, sessions_of
 from usertesting_source.warehouse.views.definitions import views
 
 
@@ -164,3 +166,25 @@ def test_what_people_read_is_the_same_from_here(source_of: Any, postgres: Any, p
         with opened(pipeline) as there, opened(local) as here:
             count = "select count(*) as n from session_details"
             assert there.rows(count)[0]["n"] == here.rows(count)[0]["n"] + 1
+
+
+def test_a_participant_is_forgotten(source_of: Any, postgres: Any, query: Any) -> None:
+    """In the dataset and in dlt's staging dataset; no later load fetches them, `full` neither."""
+    pipeline = postgres("forgetful")
+    with SampleApi(shop_studies(sessions=6), rate_limit=None) as api:
+        load(pipeline, source_of(api, workspace_ids=["*"]))
+        ((person,),) = query(pipeline, "select participant_id from session_details order by 1 limit 1")
+        with alone_with(pipeline) as own:
+            sessions = sessions_of(own, person)
+            forget(own, sessions)
+        before = api.count("details")
+        assert load(pipeline, source_of(api, workspace_ids=["*"]), full=True).exit_code == 0
+        assert api.count("details") == before + 6 - len(sessions)
+    left = "select count(*) from {0} where session_id = '{1}'"
+    for table in ("session_details__tasks", "session_details__demographics", "transcripts__cues"):
+        assert query(pipeline, left.format(table, sessions[0])) == [(0,)]
+        assert query(pipeline, left.format(f"forgetful_staging.{table}", sessions[0])) == [(0,)]
+    with opened(pipeline) as data:
+        assert sessions_of(pipeline, person) == []
+        assert len(data.rows("from session_details")) == 6
+        assert search(data, "price OR delivery OR lamp OR easy")

@@ -85,7 +85,7 @@ def test_a_load_without_news_publishes_nothing(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("point", ["subprocess.Popen", "os.utime", "os.rename"])
-def test_killed_while_it_publishes(lab: Lab, api: SampleApi, point: str) -> None:
+def test_killed_while_it_publishes(lab: Lab, api: SampleApi, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers have the old copy whole; the next run publishes, whether it has news or not."""
     lab.load()
     api.add_session(api.test_ids[0])

@@ -156,6 +156,48 @@ def test_answers_are_typed_rows_with_their_test(loaded: dlt.Pipeline) -> None:
     ]
 
 
+def test_a_task_has_its_place_in_the_plan_and_the_one_at_which_it_was_met(tmp_path: Path) -> None:
+    """Variants are met in another order than they are listed in; what was not reached has no number, but a place."""
+    pipeline = new_pipeline(tmp_path)
+    tasks = [
+        task("intro", "BLANK", (0, 1000), {"blank": {}}),
+        task("page B", "URL", (6000, 9000), {"url": {"success": False}}),
+        task("page A", "URL", (1000, 6000), {"url": {"success": True}}),
+        task("survey", "WRITTEN", (9000, 9500), None, skipped=True),
+        {"uuid": "end", "text": "End", "type": "WRITTEN", "response": None},
+    ]
+    load(pipeline, numbers=(1,), only=["session_details"], extra={"tasks": tasks})
+    create_views(pipeline)
+    found = select(pipeline, "select task_uuid, task_position, task_number, outcome from tasks order by task_position")
+    assert found == [
+        ("intro", 1, 1, "completed"),
+        ("page B", 2, 3, "failed"),
+        ("page A", 3, 2, "completed"),
+        ("survey", 4, 4, "skipped"),
+        ("end", 5, None, "not_reached"),
+    ]
+    counts = "select task_uuid, shown, reached, completed, answered, success_n from task_kpis where task_uuid in "
+    assert sorted(select(pipeline, f"{counts} ('intro', 'end', 'survey')")) == [
+        ("end", 1, 0, 0, 0, 0),
+        ("intro", 1, 1, 1, 0, 0),
+        ("survey", 1, 1, 0, 0, 0),
+    ]
+
+
+def test_ratings_on_two_scales_are_never_one_mean(tmp_path: Path) -> None:
+    """A 5-point and a 7-point task share no mean rating, but the share of the scale that they reached."""
+    pipeline = new_pipeline(tmp_path)
+    tasks = [
+        task("five", "RATING_SCALE", (0, 1000), {"ratingScale": {"value": 4, "scale": 5}}),
+        task("seven", "RATING_SCALE", (1000, 2000), {"ratingScale": {"value": 7, "scale": 7}}),
+    ]
+    load(pipeline, numbers=(1,), only=["session_details"], extra={"tasks": tasks})
+    create_views(pipeline)
+    query = "select mean_rating, scale_max, rating_share, rating_n from"
+    assert select(pipeline, f"{query} test_kpis") == [(None, None, pytest.approx(0.9), 2)]
+    assert sorted(select(pipeline, f"{query} task_kpis")) == [(4, 5, pytest.approx(0.8), 1), (7, 7, 1.0, 1)]
+
+
 def test_test_kpis_are_the_numbers_of_a_report(loaded: dlt.Pipeline) -> None:
     """Sessions, NPS, rating, success and minutes count listed sessions only; the newest QXscores are averaged."""
     query = (

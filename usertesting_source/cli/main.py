@@ -17,6 +17,7 @@ COMMANDS = {
     "load": "Load completed sessions into DuckDB or any other warehouse.",
     "report": "Write a report on a test, or on all, as HTML that needs nothing else.",
     "search": "Find what was said and written, in whose words and where.",
+    "themes": "Count who speaks of the themes of your codebook, and where.",
     "export": "Write sessions as JSON, Parquet, CSV, Excel, Markdown or a REFI-QDA project.",
     "forget": "Take a participant out of everything that is stored here.",
     "mcp": "Let an assistant read the data (Model Context Protocol).",

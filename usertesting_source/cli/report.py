@@ -33,8 +33,8 @@ def main(test: str | None, verbose: bool, **options: Any) -> None:
     """
     Write a report on a test as one HTML file, to open, mail or print.
 
-    TEST is an id, a title or a part of it; without it, the test with the newest session. The file holds everything, asks
-    for nothing from the network, and has no script. It holds what participants said: --redact hides who they are.
+    TEST is an id, a title or a part of it; without it, the test with the newest session. The file holds everything,
+    asks for nothing from the network, and has no script. It holds what participants said: --redact hides who they are.
     """
     console = Console(highlight=False)
     sys.exit(exit_code(lambda: run(console, test, **options), console, verbose))

@@ -32,6 +32,7 @@ MOST_ROWS = 500
 SECONDS = 20.0
 """After so long a query is ended."""
 
+FEW = 30
 _QUOTES = 3
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
@@ -104,16 +105,43 @@ def session(data: Data, session_id: str) -> dict[str, Any]:
 
 
 def comparison(data: Data, first: str, second: str) -> dict[str, Any]:
-    """The numbers of two tests side by side, and the second less the first; each with the n that is behind it."""
+    """
+    The numbers of two tests side by side, and the second less the first, each with the n that is behind it.
+
+    Where bounds of both are known, it is said whether they overlap: then the difference may well be chance.
+    """
     both = [_first(data.rows("select * from test_kpis where test_id = ?", _one(data, one))) for one in (first, second)]
-    differences = {
-        name: round(both[1][name] - value, 4)
-        for name, value in both[0].items()
-        if isinstance(value, float) and isinstance(both[1].get(name), float)
+    few = [str(one["test_title"]) for one in both if one and one["sessions"] < FEW]
+    caution = f"Fewer than {FEW} sessions in: {', '.join(few)}. Take a difference as a hint." if few else ""
+    return {
+        "first": _plain(both[0]),
+        "second": _plain(both[1]),
+        "second_less_first": {name: round(both[1][name] - both[0][name], 4) for name in _shared(*both)},
+        "bounds_overlap": dict(_overlaps(*both)),
+        "caution": caution,
     }
-    few = [str(one.get("test_title") or one.get("test_id")) for one in both if (one.get("sessions") or 0) < 30]
-    caution = f"Fewer than 30 sessions in: {', '.join(few)}. Take a difference as a hint." if few else ""
-    return {"first": _plain(both[0]), "second": _plain(both[1]), "second_less_first": differences, "caution": caution}
+
+
+def _shared(first: Row, second: Row) -> list[str]:
+    """The measures that both have; mean ratings only where the scale is the same."""
+    other_scale = first.get("scale_max") != second.get("scale_max") or first.get("scale_max") is None
+    left_out = {"scale_max", *(["mean_rating"] if other_scale else [])}
+    return [
+        name
+        for name, value in first.items()
+        if isinstance(value, float)
+        and isinstance(second.get(name), float)
+        and not name.endswith(("_low", "_high"))
+        and name not in left_out
+    ]
+
+
+def _overlaps(first: Row, second: Row) -> Iterator[tuple[str, bool]]:
+    for low in first:
+        high = f"{low.removesuffix('_low')}_high"
+        bounds = (first.get(low), first.get(high), second.get(low), second.get(high))
+        if low.endswith("_low") and None not in bounds:
+            yield low.removesuffix("_low"), first[low] <= second[high] and second[low] <= first[high]
 
 
 def sql(data: Data, query: str) -> dict[str, Any]:
@@ -168,7 +196,7 @@ def _first(rows: Sequence[Row]) -> Row:
 
 
 def _choices(data: Data, task: Row) -> list[Row]:
-    return data.rows(_CHOICES, task["test_id"], task["task_uuid"]) if task["task_type"] == "MULTIPLE_CHOICE" else []
+    return data.rows(_CHOICES, task["test_id"], task["task_uuid"])
 
 
 def _failed(data: Data, task: Row) -> Any:
@@ -193,10 +221,8 @@ select t.task_number, t.task_text, t.task_type, t.start_time_ms, t.end_time_ms, 
 from session_details__tasks as t where t.session_id = ? order by t.task_number
 """
 _CHOICES = """
-select o.label, count(distinct o.session_id) as sessions
-from session_details__tasks__answer_options as o
-join answers as a on a.session_id = o.session_id and a.task_uuid = o.task_uuid
-where a.test_id = ? and o.task_uuid = ? group by all order by sessions desc, o.label
+select label, value, chosen, respondents, share, mean_rank from answer_options where test_id = ? and task_uuid = ?
+order by chosen desc, mean_rank, label, value
 """
 _FAILED = """
 select w.session_id, w.participant_id, w.task_number, w.said as words

@@ -16,6 +16,9 @@ from ..errors import ConfigurationError
 WIDTH = 330
 """Of the plotting area, in px: with its labels a chart fits a phone."""
 
+FAR = 1.5
+"""Times beyond so many times the longest p90 are left to the table: one long break makes all others look alike."""
+
 _ROW = 26
 _FONT = "system-ui, sans-serif"
 _COLOURS = {
@@ -61,7 +64,9 @@ def times(boxes: Rows, points: Rows, tasks: Sequence[str]) -> str:
     """
     alt = _altair()
     base, y = alt.Chart(_data(boxes)), _tasks(tasks)
-    x = {"title": "seconds", "scale": alt.Scale(zero=True)}
+    most = FAR * max((box["p90"] for box in boxes), default=1)
+    x = {"title": "seconds", "scale": alt.Scale(domain=[0, most])}
+    points = [point for point in points if point["seconds"] <= most]
     layers = [
         base.mark_rule(color=_COLOURS["soft"]).encode(x=alt.X("p10:Q", **x), x2="p90:Q", y=y),
         base.mark_bar(color=_COLOURS["pale"], height=12).encode(x=alt.X("p25:Q", **x), x2="p75:Q", y=y),
@@ -94,7 +99,7 @@ def distribution(rows: Rows, value: str, count: str, groups: Mapping[str, str] |
 def shares(rows: Rows, title: str = "% of those who answered") -> str:
     """A bar for each option: `rows` of label, percent."""
     alt = _altair()
-    y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=170))
+    y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
     base = alt.Chart(_data(rows)).encode(y=y)
     x = alt.X("percent:Q", title=title, scale=alt.Scale(domain=[0, 100]))
     return _svg(base.mark_bar(color=_COLOURS["main"], height=14).encode(x=x), len(rows), WIDTH - 90)
@@ -105,23 +110,25 @@ def ranks(rows: Rows) -> str:
     alt = _altair()
     lowest = max(len(rows), 2)
     x = alt.X("mean_rank:Q", title="mean rank, 1 is best", scale=alt.Scale(domain=[1, lowest], nice=False))
-    y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=170, grid=True))
+    y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=150, grid=True))
     chart = alt.Chart(_data(rows)).mark_circle(color=_COLOURS["main"], size=90, opacity=1)
     return _svg(chart.encode(x=x, y=y), len(rows), WIDTH - 90)
 
 
 def matrix(rows: Rows, columns: Sequence[str]) -> str:
-    """How the rows of a matrix were answered: `rows` of label, value, percent; a cell is the darker the more chose it."""
+    """How the rows of a matrix were answered: `rows` of label, value, percent; the more chose it, the darker a cell."""
     alt = _altair()
+    width = WIDTH - 40
+    limit = width / max(len(columns), 1) - 6
     base = alt.Chart(_data(rows)).encode(
-        x=alt.X("value:N", title=None, sort=list(columns), axis=alt.Axis(orient="top", labelAngle=0, labelLimit=78)),
+        x=alt.X("value:N", title=None, sort=list(columns), axis=alt.Axis(orient="top", labelAngle=0, labelLimit=limit)),
         y=alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=120)),
     )
     cells = base.mark_rect(color=_COLOURS["main"]).encode(
         opacity=alt.Opacity("percent:Q", scale=alt.Scale(domain=[0, 100], range=[0.04, 0.75]), legend=None)
     )
     numbers = base.mark_text(color=_COLOURS["ink"], fontSize=11).encode(text=alt.Text("percent:Q", format=".0f"))
-    return _svg(cells + numbers, len({row["label"] for row in rows}), WIDTH - 40)
+    return _svg(cells + numbers, len({row["label"] for row in rows}), width)
 
 
 def trend(rows: Rows, value: str, title: str) -> str:
@@ -151,7 +158,8 @@ def _data(rows: Rows) -> Any:
 def _svg(chart: Any, rows: int, width: int = WIDTH) -> str:
     import vl_convert  # noqa: PLC0415 - an extra
 
-    size = chart.properties(width=width, height=max(rows, 2) * _ROW)
+    room = {"left": 24, "right": 12, "top": 4, "bottom": 4}  # a reader's font may be wider than the one measured with
+    size = chart.properties(width=width, height=max(rows, 2) * _ROW, padding=room)
     look = (
         size.configure(background="transparent", font=_FONT)
         .configure_view(stroke=None)
@@ -173,7 +181,7 @@ def _svg(chart: Any, rows: int, width: int = WIDTH) -> str:
 
 
 def _for_pages(svg: str) -> str:
-    """An SVG to stand in a page: in the page's colours, as wide as there is room, hidden from those who hear its text."""
+    """An SVG to stand in a page: in the page's colours, as wide as there is room, hidden from who hears its text."""
     for name, colour in _COLOURS.items():
         svg = svg.replace(colour, f"var(--{name})")
     width, height = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg).groups()  # type: ignore[union-attr] # always there

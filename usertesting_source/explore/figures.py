@@ -11,6 +11,7 @@ from . import charts
 from .results import Results
 
 Row = Mapping[str, Any]
+NONE = "–"  # noqa: RUF001 - a dash, where there is no number
 OPTIONS = 20
 """So many options a chart shows; the table has all."""
 
@@ -37,7 +38,7 @@ class Figure:
     svg: str
     text: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     note: str = ""
 
 
@@ -48,22 +49,22 @@ def task_name(task: Row) -> str:
 
 def percent(share: float | None) -> str:
     """A share of 1 as a whole percentage."""
-    return "–" if share is None else f"{100 * share:.0f} %"
+    return NONE if share is None else f"{100 * share:.0f} %"
 
 
 def seconds(value: float | None) -> str:
     """Seconds as people say them."""
     if value is None:
-        return "–"
+        return NONE
     return f"{value:.0f} s" if value < 100 else f"{value / 60:.1f} min"
 
 
 def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return NONE if value is None else f"{value:.{digits}f}"
 
 
 def _bounds(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f} %"  # noqa: RUF001 - a range
+    return NONE if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f} %"  # noqa: RUF001 - a range
 
 
 def funnel(results: Results) -> Figure | None:
@@ -122,7 +123,10 @@ def times(results: Results) -> Figure | None:
     rows = [(box["task"], str(box["n"]), *(seconds(box[name]) for name in quantiles)) for box in boxes]
     slowest = max(boxes, key=lambda box: box["p50"])
     text = f"Times of each task. The longest median: {slowest['task']}, {seconds(slowest['p50'])}."
-    note = "The tick is the median, the bar the middle half of the people, the line the middle 80 %; a dot is a person."
+    note = (
+        "The tick is the median, the bar the middle half of the people, the line the middle 80 %; a dot is a person"
+        " (who took much longer than all others is in the table only)."
+    )
     columns = ("", "n", "shortest", "quarter below", "median", "quarter above", "longest")
     svg = charts.times(boxes, points, list(named.values()))
     return Figure("How long did each task take?", "", svg, text, columns, rows, note)
@@ -157,7 +161,9 @@ def _rating(task: Row, found: Sequence[Row]) -> Figure:
     text = f"{task['rating_n']} ratings, mean {task['mean_rating']:.1f}{of}."
     rows = [(row["value"], str(row["answers"]), percent(row["answers"] / task["rating_n"])) for row in counted]
     svg = charts.distribution(counted, "value", "answers")
-    return Figure(task["task_text"] or "", _kicker(task, "rating"), svg, text, ("rating", "answers", "share"), rows, text)
+    return Figure(
+        task["task_text"] or "", _kicker(task, "rating"), svg, text, ("rating", "answers", "share"), rows, text
+    )
 
 
 def _each(found: Sequence[Row], last: int, first: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from ..errors import ConfigurationError, UserTestingError
 from . import ask
 from .reading import Data
 from .redact import Redaction
+from .themes import add_themes, codebook
 
 INSTRUCTIONS = f"""
 Results of user tests: completed sessions with participants, tasks, answers, and what was said, as last loaded. Begin
@@ -54,6 +55,7 @@ class Latest:
         if self._data is None or seen != self._seen:
             self.close()  # first: DuckDB would hand out the old file again
             self._data, self._seen = Data(path, self._dataset, self._redaction), seen
+            add_themes(self._data, codebook())
             self._data.lock()
         return self._data
 
@@ -114,7 +116,8 @@ def server(latest: Latest) -> Any:
         """
         One SELECT in DuckDB's SQL, at most 500 rows. `show tables` lists tables and views, `describe NAME` columns.
 
-        Good ones to begin with: answers, tasks, demographics, test_kpis, task_kpis, task_transcripts, load_status.
+        Good ones to begin with: session_overview, answers, verbatims, answer_options, test_kpis, task_kpis,
+        task_transcripts, themes (of the user's codebook), load_status.
         """
         return answer(ask.sql, sql)
 

@@ -20,9 +20,10 @@ import dlt
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
 
-from ..config import names, wrong
+from ..config import wrong
 from ..errors import ConfigurationError
 from ..tables.schema import EXTRA, TABLES, Table
+from . import settings
 
 KEY = "explore.redact_key"
 KEEP = "explore.keep_demographics"
@@ -77,7 +78,7 @@ def redaction_from_settings(demo: bool = False) -> Redaction:
         ConfigurationError: there is no key, or it is short enough to be guessed.
 
     """
-    keep = frozenset(names(KEEP, dlt.config.get(KEEP)))
+    keep = frozenset(settings.texts(KEEP, settings.value(KEEP)))
     key = str(dlt.secrets.get(KEY) or dlt.config.get(KEY) or ("invented people need none" if demo else ""))
     if not key:
         raise ConfigurationError(

@@ -19,6 +19,12 @@ from .links import clock, results_page
 from .results import Results, Row
 from .trouble import RULE, bad_tasks, vocabulary
 
+KINDS = {
+    "SURVEY": "A survey",
+    "NON_THINK_OUT_LOUD": "An interaction test",
+    "THINK_OUT_LOUD": "A think-out-loud test",
+    "LIVE_CONVERSATION": "A live conversation",
+}
 DEMOGRAPHICS = 8
 """So many answers to a demographic question are listed; the rest is added up."""
 
@@ -80,6 +86,7 @@ def page(results: Results, made_at: datetime, loaded_at: datetime | None = None,
         qx=figures.qx(results),
         bad=bad_tasks(results.tasks, results.troubled, results.said, results.written),
         rule=RULE,
+        kinds=KINDS,
         vocabulary=vocabulary(results.troubled, results.words),
         complete=_completeness(results),
         link=results_page(results.test_id),
@@ -110,7 +117,7 @@ def five_numbers(results: Results) -> list[Number]:
 
 def _success(kpis: Row) -> Number:
     if not kpis.get("success_n"):
-        return Number("Task success", "–", "no navigation task")
+        return Number("Task success", figures.NONE, "no navigation task")
     rate, low, high = (100 * kpis[name] for name in ("success_rate", "success_low", "success_high"))
     return Number(
         "Task success",
@@ -123,7 +130,7 @@ def _success(kpis: Row) -> Number:
 
 def _nps(kpis: Row) -> Number:
     if not kpis.get("nps_n"):
-        return Number("NPS", "–", "not asked")
+        return Number("NPS", figures.NONE, "not asked")
     low, value, high = kpis["nps_low"], kpis["nps"], kpis["nps_high"]
     return Number(
         "NPS",
@@ -138,7 +145,7 @@ def _nps(kpis: Row) -> Number:
 def _rating(kpis: Row, spreads: Row) -> Number:
     if not spreads.get("n"):
         n = kpis.get("rating_n")
-        return Number("Rating", "–", f"{n} ratings on a scale that is not told" if n else "not asked")
+        return Number("Rating", figures.NONE, f"{n} ratings on a scale that is not told" if n else "not asked")
     share = spreads["mean"]
     found = statistics.from_spread(share, spreads["deviation"] or 0.0, spreads["n"])
     scale = kpis.get("scale_max")
@@ -153,7 +160,7 @@ def _rating(kpis: Row, spreads: Row) -> Number:
 
 def _minutes(minutes: Sequence[float]) -> Number:
     if not minutes:
-        return Number("Length of a session", "–", "no times")
+        return Number("Length of a session", figures.NONE, "no times")
     ordered = sorted(minutes)
     middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     found = statistics.of_median(ordered)
@@ -168,7 +175,7 @@ def _minutes(minutes: Sequence[float]) -> Number:
 
 def _qx(kpis: Row) -> Number:
     if kpis.get("qx_score") is None:
-        return Number("QXscore", "–", "no score for this test")
+        return Number("QXscore", figures.NONE, "no score for this test")
     score, n = kpis["qx_score"], kpis.get("qx_n")
     told = f"{n} sessions" if n else "n is not told"
     return Number("QXscore", f"{score:.0f}", told, why="the API gives no spread, so no bounds", range=(score,) * 3)
@@ -199,7 +206,10 @@ def _completeness(results: Results) -> list[tuple[str, str]]:
     said = f"{span.get('transcripts') or 0} with a transcript, {span.get('videos') or 0} with a video"
     checked = status.get("last_checked_at")
     return [
-        ("Sessions", f"{status.get('detailed') or 0} of {status.get('listed') or 0} that the API lists are here; {said}"),
+        (
+            "Sessions",
+            f"{status.get('detailed') or 0} of {status.get('listed') or 0} that the API lists are here; {said}",
+        ),
         ("Removed since", f"{status.get('removed') or 0}, left out of all numbers"),
         ("Waited for", f"{status.get('waiting') or 0} things that are not there yet"),
         ("Open issues", f"{status.get('open_issues') or 0} things that failed or never came; see load_issues"),
@@ -209,11 +219,11 @@ def _completeness(results: Results) -> list[tuple[str, str]]:
 
 
 def _moment(value: datetime | None) -> str:
-    return f"{value:%B %-d, %Y, %H:%M} UTC" if value else "–"
+    return f"{value:%B %-d, %Y, %H:%M} UTC" if value else figures.NONE
 
 
 def _day(value: datetime | None) -> str:
-    return f"{value:%B %-d, %Y}" if value else "–"
+    return f"{value:%B %-d, %Y}" if value else figures.NONE
 
 
 def _rendered(template: str, **told: Any) -> str:

@@ -12,6 +12,9 @@ Row = dict[str, Any]
 POINTS = 40
 """Up to so many people each of their times is shown."""
 
+QUOTED = 20
+"""Of so many people in trouble at a task, the newest, the words are looked up."""
+
 TALKERS = 2_000
 """Of so many people, the newest, words are compared."""
 
@@ -133,7 +136,7 @@ select p.session_id, p.transcript_plain_text from transcripts as p where p.sessi
 def read(data: Rows, test_id: str) -> Results:
     """All that a report says of the test `test_id`."""
     troubled = data.rows(_TROUBLED, test_id)
-    sessions = list(dict.fromkeys(row["session_id"] for row in troubled))[:TALKERS]
+    sessions = _newest_of_each_task(troubled)
     return Results(
         test_id=test_id,
         kpis=_first(data.rows("select * from test_kpis where test_id = ?", test_id)),
@@ -163,6 +166,14 @@ select c.session_id, c.task_uuid, c.task_position, c.source, c.words, t.start_ti
 from verbatims as c join tasks as t on t.session_id = c.session_id and t.task_uuid = c.task_uuid
 where {} order by c.task_position
 """
+
+
+def _newest_of_each_task(troubled: list[Row]) -> list[str]:
+    """The sessions that may be quoted; `troubled` has the newest first."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in troubled:
+        found[row["task_uuid"]].append(row["session_id"])
+    return list(dict.fromkeys(session for task in found.values() for session in task[:QUOTED]))
 
 
 def _of(sql: str, sessions: Sequence[str]) -> str:

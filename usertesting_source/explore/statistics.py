@@ -57,14 +57,14 @@ def student_t(freedom: int) -> float:
     if freedom == 2:
         return 0.95 * math.sqrt(2 / (1 - 0.95**2))
     z = Z
-    terms = (
+    terms: tuple[float, ...] = (
         z,
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return sum(term / freedom**power for power, term in enumerate(terms))
+    return math.fsum(term / float(freedom) ** power for power, term in enumerate(terms))
 
 
 def of_median(values: Sequence[float]) -> Interval | None:
@@ -98,7 +98,7 @@ def in_words(n: int) -> str:
         )
     if n < SMALL:
         return (
-            f"{n} people are enough to see what goes wrong, and too few to say how often: look at the bounds, and do not"
-            " take a difference between two numbers for real while their bounds overlap."
+            f"{n} people are enough to see what goes wrong, and too few to say how often: look at the bounds, and do"
+            " not take a difference between two numbers for real while their bounds overlap."
         )
     return f"{n} people: the bounds beside each number say how far it can be trusted."

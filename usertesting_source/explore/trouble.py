@@ -18,8 +18,8 @@ LONGEST = 320
 """Characters of a quote."""
 
 RULE = (
-    "A task is here when at least one in ten of those who reached it failed it, rated it in the lowest two fifths of its"
-    " scale, or gave it an NPS of 6 or less."
+    "A task is here when at least one in ten of those who reached it failed it, rated it in the lowest two fifths of"
+    " its scale, or gave it an NPS of 6 or less."
 )
 
 

@@ -98,7 +98,7 @@ session_details__tasks__answer_options | GET /api/v3/sessionResults/{sessionId} 
     label                    text      the option, or the row of a matrix
     value                    text      the option's own value, or what was chosen in the row of a matrix
 
-session_details__tasks__offered_options | GET /api/v3/sessionResults/{sessionId} | an option that was offered, if it is said
+session_details__tasks__offered_options | GET /api/v3/sessionResults/{sessionId} | an option offered, if told
     session_id               text      the session
     participant_id           text      the participant; treat it as personal data
     task_uuid                text      the task
@@ -203,6 +203,28 @@ load_runs | this source | a run of `load`, or a poll of a watch; of those withou
     error                    text      what ended it early; null: nothing did
 """
 
+# Not loaded, but written by the alerts, into the same dataset.
+_WRITTEN = """
+alerts | the alerts | a signal that is told to a channel, once
+    alert_key!               text      rule, session, task and channel: each is told once
+    message_key              text      signals of one message share it
+    rule_id                  text      the rule that fired
+    severity                 text      low, medium or high
+    session_id               text      the session
+    test_id                  text      the test (a 'study' in the v1 API)
+    task_uuid                text      the task; null where the rule is about the session
+    channel                  text      slack or jira
+    status                   text      pending (perhaps sent), sent, failed, or baseline (bookkeeping, no alert)
+    attempts                 bigint    how often it was tried
+    finish_time              timestamp when the session finished
+    created_at               timestamp when the rule fired
+    tried_at                 timestamp when it was tried last
+    sent_at                  timestamp when the channel took it
+    external_id              text      what the channel calls it: the Jira issue's key
+    last_error               text      why it could not be sent
+    loaded_until             timestamp up to which load sessions were looked at; of baseline rows
+"""
+
 
 EXTRA = "extra_json"
 """The column, of every table whose rows the API describes, for what no other column holds."""
@@ -258,6 +280,7 @@ def _tables(spec: str) -> Iterator[Table]:
 
 
 TABLES: dict[str, Table] = {table.name: table for table in _tables(_SPEC)}
+WRITTEN: dict[str, Table] = {table.name: table for table in _tables(_WRITTEN)}
 
 
 def columns(table: str) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..tables.schema import TABLES, Column, Table
+from ..tables.schema import TABLES, WRITTEN, Column, Table
 from .views.columns import ViewColumn, columns
 from .views.definitions import View, views
 
@@ -17,21 +17,47 @@ generated: `python -m usertesting_source.warehouse.dictionary > docs/tables.md`.
 # Tables
 
 Columns that begin with `_dlt_` are dlt's own; a field that the API adds one day appears as a further column under its
-own name, in snake case.
+own name, in snake case. After the first load all of these tables exist, those that nothing came for empty.
+"""
+
+BESIDE = """
+# Beside the load
+
+`usertesting alert` keeps a ledger in the same dataset, from its first run on.
 """
 
 VIEWS = """
 # Views
 
 `load` makes them and keeps them up to date; after a plain `pipeline.run` it is `create_views(pipeline)`. A view is
-made once there is one of the tables that it needs; any other table that is not loaded counts as empty.
+made once there is one of the tables that it needs; any other table that is not loaded counts as empty. An n stands
+beside each number; bounds are those of the number of everybody like these participants, with 95 % confidence, so that a
+difference between two numbers whose bounds overlap is not taken for news.
+"""
+
+ABSENT = """
+# What the API cannot give
+
+No table or view can hold it, whatever is configured:
+
+- screener questions and answers, and who was screened out;
+- sessions that were not completed, or are still running;
+- the inside of card sorts and tree tests (`answer_json` holds what comes, which may be nothing), and of kinds of task
+  that are newer than the API's own list (`UNRECOGNIZED`);
+- why a task was skipped, by the participant or by the test's logic, and whether a task without a response was not
+  reached or branched past;
+- what was offered in a choice, unless the answer happens to say so (`session_details__tasks__offered_options`);
+- the order of a test plan apart from the order in which the API lists tasks;
+- which task each of the behavioural values of a QXscore belongs to, and the spread behind a score;
+- notes, tags and who made a clip; changes of a participant's profile after the session.
 """
 
 
 def render() -> str:
     """The whole page, as Markdown."""
-    tables = "".join(map(_table, TABLES.values()))
-    return HEADER + tables + VIEWS + "".join(_view(view) for _, view in sorted(views().items()))
+    tables, beside = ("".join(map(_table, found.values())) for found in (TABLES, WRITTEN))
+    of_views = "".join(_view(view) for _, view in sorted(views().items()))
+    return HEADER + tables + BESIDE + beside + VIEWS + of_views + ABSENT
 
 
 def _table(table: Table) -> str:

@@ -25,8 +25,9 @@ from .home import only_run, own_folder
 from .packages import destination_errors
 from .snapshot import duckdb_file
 
-_EMPTIED = (
+EMPTIED = (
     "session_details__tasks__answer_options",
+    "session_details__tasks__offered_options",
     "session_details__tasks",
     "session_details__task_groups",
     "session_details__demographics",
@@ -35,7 +36,7 @@ _EMPTIED = (
 )
 """Tables of which the person's rows go."""
 
-_BARED = {
+BARED = {
     "sessions": ("extra_json",),
     "transcripts": ("transcript_vtt", "transcript_plain_text", "cue_count", "dropped_cues"),
     "clips": ("name", "description", "extra_json"),
@@ -126,8 +127,8 @@ def forget(pipeline: dlt.Pipeline, session_ids: Sequence[str]) -> None:
         with _client(pipeline) as client:
             if isinstance(client, WithStagingDataset):  # which holds the rows of the last load as well
                 with client.with_staging_dataset():
-                    _delete(Connection(client), (*_EMPTIED, *_BARED), session_ids)
-            _delete(Connection(client), _EMPTIED, session_ids)
+                    _delete(Connection(client), (*EMPTIED, *BARED), session_ids)
+            _delete(Connection(client), EMPTIED, session_ids)
             _bare(Connection(client), session_ids)
         if (database := duckdb_file(pipeline)) is not None:
             _write_anew(database)
@@ -140,7 +141,7 @@ def _delete(db: Connection, tables: Sequence[str], session_ids: Sequence[str]) -
 
 
 def _bare(db: Connection, session_ids: Sequence[str]) -> None:
-    for table, columns in _BARED.items():
+    for table, columns in BARED.items():
         bared = [f"{column} = NULL" for column in columns if column in db.columns(table)]
         if table == "session_details":
             bared.append(f"listing_mark = '{FORGOTTEN}'")
