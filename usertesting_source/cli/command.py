@@ -75,12 +75,9 @@ def exit_code(work: Callable[[], int], console: Console, verbose: bool) -> int:
         say(console, str(error))
         return 0
     except (UserTestingError, ConfigurationException) as error:
-        if isinstance(error, ConfigFieldMissingException):
-            complain(ConfigurationError(missing(error)))
-        else:
-            complain(error)
-        if isinstance(error, (ConfigurationError, ConfigurationException)):
-            errors.print(where_settings_are(), style="dim", soft_wrap=True)
+        told = ConfigurationError(missing(error)) if isinstance(error, ConfigFieldMissingException) else error
+        is_setting = isinstance(told, (ConfigurationError, ConfigurationException))
+        complain(told, where_settings_are() if is_setting else "")
         if verbose:
             errors.print_exception()
         return 1
@@ -99,9 +96,10 @@ def say(console: Console, line: str, style: str = "") -> None:
     console.print(Text(line, style=style), soft_wrap=True)
 
 
-def complain(error: Exception) -> None:
+def complain(error: Exception, more: str = "") -> None:
     """One paragraph: what is wrong, and what to do."""
-    errors.print(Text.assemble((f"{type(error).__name__}  ", "red bold"), str(error)), soft_wrap=True)
+    name = (f"{type(error).__name__}  ", "red bold")
+    errors.print(Text.assemble(name, str(error), (more and f" {more}", "dim")), soft_wrap=True)
 
 
 def plural(count: int, word: str) -> str:
