@@ -68,7 +68,7 @@ def test_each_command_explains_itself(name: str) -> None:
     """`-h` of each of them."""
     result = CliRunner().invoke(main, [name, "-h"])
     assert result.exit_code == 0, result.output
-    assert f"usertesting {name}" in result.output
+    assert f" {name} " in result.output.splitlines()[0]
 
 
 def test_the_docs_are_those_of_the_commands() -> None:
@@ -131,8 +131,8 @@ def test_picked_tests_are_in_the_configuration(command: Command, api: SampleApi,
     text = (tmp_path / ".dlt/config.toml").read_text()
     assert text.startswith("# mine\n[sources.usertesting]\noverlap_days = 3 # days\n")
     assert "# Checkout survey" in text
-    ids = tomlkit.parse(text)["sources"]["usertesting"]["test_ids"]  # type: ignore[index]  # tomlkit's own types
-    assert sorted(ids) == sorted(api.test_ids)  # type: ignore[arg-type]  # as above
+    ids = tomlkit.parse(text)["sources"]["usertesting"]["test_ids"]
+    assert sorted(ids) == sorted(api.test_ids)
 
 
 @given(st.text(max_size=20), st.integers(1, 9))
@@ -154,7 +154,7 @@ def test_a_file_without_the_section_gets_it(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "config.toml"
     assert put_into(path, {NOBODY: "One\nof two lines"}) == 1
     assert put_into(path, {NOBODY.upper(): "Again"}) == 0
-    assert tomlkit.parse(path.read_text())["sources"]["usertesting"]["test_ids"] == [NOBODY]  # type: ignore[index]
+    assert tomlkit.parse(path.read_text())["sources"]["usertesting"]["test_ids"] == [NOBODY]
 
 
 # -- init ------------------------------------------------------------------------------------
