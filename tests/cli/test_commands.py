@@ -6,26 +6,35 @@ import csv
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import time_machine
 import tomlkit
 from click.testing import CliRunner, Result
+from dlt.common.runtime.collector_base import Collector
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from tests.support.lab import ROOT, environment
+from tests.support.lab import ROOT, environment, pipeline_in, source_of
+from usertesting_source import load
 from usertesting_source.cli.init import DEPLOY, SCHEDULERS, TEMPLATES
 from usertesting_source.cli.main import COMMANDS, main
 from usertesting_source.cli.picked import chosen, put_into
 from usertesting_source.cli.reference import reference
+from usertesting_source.cli.show import Announced, Screen
 from usertesting_source.cli.tests import table
+from usertesting_source.outcome import Plan, Summary, Tally
 from usertesting_source.sample_api import SampleApi, shop_studies
+from usertesting_source.stop import asked_by_signals
 
 Command = Callable[..., Result]
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -68,7 +77,7 @@ def test_each_command_explains_itself(name: str) -> None:
     """`-h` of each of them."""
     result = CliRunner().invoke(main, [name, "-h"])
     assert result.exit_code == 0, result.output
-    assert f"usertesting {name}" in result.output
+    assert f" {name} " in result.output.splitlines()[0]
 
 
 def test_the_docs_are_those_of_the_commands() -> None:
@@ -100,18 +109,15 @@ def test_words_of_the_title_narrow_the_list(command: Command) -> None:
 @pytest.mark.parametrize("width", [60, 80])
 def test_ids_are_whole_on_a_narrow_terminal(width: int) -> None:
     """They are there to be copied."""
-    from rich.console import Console
-
     row = dict.fromkeys(("type", "product_type", "ordered_at", "workspace"), "something") | {
         "id": NOBODY,
         "title": "A title that is much longer than the line",
         "served": "yes",
     }
-    console = Console(width=width, file=StringIO())
-    console.print(table([row], numbered=True))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of above
-    assert NOBODY in shown
-    assert max(map(len, shown.splitlines())) <= width
+    shown = StringIO()
+    Console(width=width, file=shown).print(table([row], numbered=True))
+    assert NOBODY in shown.getvalue()
+    assert max(map(len, shown.getvalue().splitlines())) <= width
 
 
 def test_an_unknown_workspace_is_an_error_once(command: Command) -> None:
@@ -131,8 +137,8 @@ def test_picked_tests_are_in_the_configuration(command: Command, api: SampleApi,
     text = (tmp_path / ".dlt/config.toml").read_text()
     assert text.startswith("# mine\n[sources.usertesting]\noverlap_days = 3 # days\n")
     assert "# Checkout survey" in text
-    ids = tomlkit.parse(text)["sources"]["usertesting"]["test_ids"]  # type: ignore[index]  # tomlkit's own types
-    assert sorted(ids) == sorted(api.test_ids)  # type: ignore[arg-type]  # as above
+    ids = tomlkit.parse(text)["sources"]["usertesting"]["test_ids"]
+    assert sorted(ids) == sorted(api.test_ids)
 
 
 @given(st.text(max_size=20), st.integers(1, 9))
@@ -154,7 +160,7 @@ def test_a_file_without_the_section_gets_it(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "config.toml"
     assert put_into(path, {NOBODY: "One\nof two lines"}) == 1
     assert put_into(path, {NOBODY.upper(): "Again"}) == 0
-    assert tomlkit.parse(path.read_text())["sources"]["usertesting"]["test_ids"] == [NOBODY]  # type: ignore[index]
+    assert tomlkit.parse(path.read_text())["sources"]["usertesting"]["test_ids"] == [NOBODY]
 
 
 # -- init ------------------------------------------------------------------------------------
@@ -278,3 +284,59 @@ def test_quiet_says_nothing_and_json_says_it_all(command: Command) -> None:
     assert NOBODY in bad.stderr
     stopped = command("load", "--json", TEST_IDS="1")
     assert json.loads(stopped.stdout)["error"]["type"] == "ConfigurationError"
+
+
+# -- what is seen meanwhile ----------------------------------------------------------------------
+
+
+def test_the_time_left_is_always_visible() -> None:
+    """Done of total, pace and time left; and while the quota waits, a countdown that goes on by itself."""
+    with time_machine.travel(0, tick=False):
+        screen = Screen(Console(file=StringIO(), force_terminal=True, width=80))
+        screen.planned(Plan(tests=1, listed=1, due={"session_details": 600}, rate_limit=10, rate_period=60.0))
+    tally = Tally(due=Counter({("session_details", "a"): 600}), asked=Counter({("session_details", "a"): 120}))
+    screen.progressed(tally, 121)
+    screen.waits(43.0)
+    pace, left, following = screen.facts()
+    assert pace.endswith("/min")
+    assert left == "48 min left"
+    assert following in ("next in 43 s", "next in 42 s")
+    screen.polled(Summary())
+
+
+def test_dlts_own_progress_shows_it_too(api: SampleApi, tmp_path: Path) -> None:
+    """`dlt.pipeline(..., progress=...)`: requests answered, of those that are due."""
+    counts: list[tuple[int, int | None]] = []
+
+    class Counts(Collector):
+        def update(
+            self,
+            name: str,
+            inc: int = 1,
+            total: int | None = None,
+            inc_total: int | None = None,  # noqa: ARG002 - dlt's own signature
+            message: str | None = None,  # noqa: ARG002 - dlt's own signature
+            label: str = "",  # noqa: ARG002 - dlt's own signature
+        ) -> None:
+            if name == "Requests":
+                counts.append((inc, total))
+
+        def _start(self, step: str) -> None: ...
+
+        def _stop(self) -> None: ...
+
+    source = source_of(api, resources=["session_details"])
+    load(pipeline_in(tmp_path, progress=Counts()), source)
+    assert sum(inc for inc, _ in counts) == 6
+    assert {total for _, total in counts} == {6}
+
+
+def test_ctrl_c_is_heard_at_once(api: SampleApi, tmp_path: Path) -> None:
+    """It is said what happens, and how to end at once."""
+    shown = StringIO()
+    stop = Announced(Console(file=shown))
+    with asked_by_signals(stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(5)
+    stop.ask()
+    assert shown.getvalue() == "Stopping after this request; again to stop now.\n"

@@ -73,6 +73,7 @@ def test_every_section_is_there_with_something_in_it(pages: Path, browser: Brows
         for name in SECTIONS:
             text = browser.ask(f"document.getElementById('{name}').innerText")
             assert len(text.splitlines()) > 1, name
+        assert re.search(r"Last checked\s+\w+ \d+, \d{4}", browser.ask("document.getElementById('data').innerText"))
 
 
 def test_who_does_not_see_hears_the_same(pages: Path, browser: Browser) -> None:

@@ -84,10 +84,11 @@ def test_what_went_wrong_is_said_in_a_few_words() -> None:
 
 
 def test_words_of_those_who_failed_against_those_of_the_others() -> None:
-    """Where nobody could fail, those who rated low are the group."""
+    """Where fewer than three failed, all who were in trouble are the group."""
     said = {session: ["broken link"] for session in "abcd"} | {session: ["lovely lamp"] for session in "efghijkl"}
     found = vocabulary([failed(session) for session in "abcd"], said)
     assert (found.who, found.here, found.there) == ("who failed a task", 4, 8)
     assert {one.word for one in found.words} == {"broken", "link"}
     rated = [{**failed(session), "outcome": "completed"} for session in "abcd"]
-    assert vocabulary(rated, said).who == "who rated something low"
+    found = vocabulary([failed("a"), *rated], said)
+    assert (found.who, found.here) == ("who failed a task or rated something low", 4)

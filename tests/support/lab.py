@@ -82,14 +82,17 @@ def pipeline_in(
     database: str = "test.duckdb",
     dataset: str = "usertesting",
     destination: Any = None,
+    **options: Any,
 ) -> dlt.Pipeline:
     """The pipeline into a DuckDB file in `folder`, or into another `destination`, as a new process finds it."""
-    return dlt.pipeline(
+    made: dlt.Pipeline = dlt.pipeline(
         name,
         destination=destination or dlt.destinations.duckdb(str(folder / database)),
         dataset_name=dataset,
         pipelines_dir=str(folder / pipelines),
+        **options,
     )
+    return made
 
 
 def query(pipeline: dlt.Pipeline, sql: str) -> list[tuple[Any, ...]]:

@@ -271,6 +271,12 @@ def test_nothing_answered_is_nothing_read(task_type: str | None, response: dict[
     assert (answer.answered, answer.number, answer.text, answer.understood) == (False, None, None, True)
 
 
+def test_flags_of_a_kind_without_an_answer_are_nothing_to_tell() -> None:
+    """An image that was viewed; but words in a kind that nobody knows are told as not understood."""
+    assert read("IMAGE", {"image": {"viewed": True}}).understood
+    assert not read("SKETCH", {"sketch": {"viewed": True, "note": "a boat"}}).understood
+
+
 def test_the_shape_tells_names_and_never_values() -> None:
     """What is reported about an answer are the names of its keys; a key that is no name is hidden."""
     shape = read("WRITTEN", {"written": {"what I typed": "secret", "parts": [{"word": "secret"}]}}).shape

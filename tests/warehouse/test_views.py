@@ -368,6 +368,8 @@ def test_what_sqlglot_does_not_translate_is_adapted() -> None:
     bigquery = rendered(EVERYTHING, target("bigquery"))
     redshift = rendered(EVERYTHING, target("redshift"))
     assert "TIMESTAMP_DIFF(`d`.`finish_time`, `d`.`start_time`, MILLISECOND)" in bigquery["test_kpis"]
+    assert "WEEK(MONDAY)" in bigquery["test_days"]
+    assert "ISO_WEEK" in rendered(EVERYTHING, target("tsql"))["test_days"]
     assert """LISTAGG("c"."text", ' ') WITHIN GROUP (ORDER BY "c"."start_ms")""" in redshift["task_transcripts"]
 
 

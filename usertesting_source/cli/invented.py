@@ -106,9 +106,11 @@ def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
             for row in found.fetchall():
                 table.add_row(*("" if value is None else str(value) for value in row))
             console.print(table)
-        name = data.path.name
+        copy = data.path.name
     console.print(
-        f"\nThe data is in [bold]{name}[/] in this folder, to be read with DuckDB, or with usertesting search, report,"
-        " themes, export and mcp: each takes --demo.",
+        f"\nThe data is in [bold]{copy}[/] in this folder: usertesting report, search, themes, export and mcp read it with"
+        " --demo. To go on by hand, without installing anything more:",
         soft_wrap=True,
     )
+    console.print(f"python -ic \"import duckdb; sql = duckdb.connect('{copy}').sql\"", style="dim", soft_wrap=True)
+    console.print('sql("select * from usertesting.test_kpis")', style="dim", soft_wrap=True)

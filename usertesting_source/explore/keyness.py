@@ -51,7 +51,8 @@ def log_odds(here: int, n_here: int, there: int, n_there: int) -> float:
 
 def key_words(here: Sequence[set[str]], there: Sequence[set[str]], most: int = 12) -> list[KeyWord]:
     """
-    The words that those of `here` used and those of `there` did not use as much, the most telling first.
+    The words that those of `here` used and those of `there` did not use as much, the most telling first (of equal ones
+    the longest).
 
     Each person counts once, however often they say a word: one talker is no group. Only words that at least two people
     used, and whose odds differ by about two standard errors or more.
@@ -68,7 +69,7 @@ def key_words(here: Sequence[set[str]], there: Sequence[set[str]], most: int = 1
         if count >= LEAST
     )
     telling = [one for one in found if one.z >= STRONG]
-    return sorted(telling, key=lambda one: (-one.z, -one.here, one.word))[:most]
+    return sorted(telling, key=lambda one: (-one.z, -one.here, -len(one.word), one.word))[:most]
 
 
 def _counted(people: Sequence[set[str]]) -> Counter[str]:

@@ -13,6 +13,9 @@ Row = Mapping[str, Any]
 _BySession = Mapping[str, Sequence[Row]]
 
 LEAST_SHARE = 0.1
+A_GROUP = 3
+"""From so many people on, their words are compared with those of others."""
+
 QUOTES = 6
 LONGEST = 320
 """Characters of a quote."""
@@ -132,10 +135,11 @@ class Vocabulary:
 
 
 def vocabulary(troubled: Sequence[Row], said: Mapping[str, Sequence[str]]) -> Vocabulary:
-    """What those who failed say that the others do not; where nobody could fail, those who rated low."""
-    failed = {row["session_id"] for row in troubled if row["outcome"] == "failed"}
-    who = "who failed a task" if failed else "who rated something low"
-    group = failed or {row["session_id"] for row in troubled}
+    """What those who failed say that the others do not; where these are too few, all who were in trouble."""
+    failed = {row["session_id"] for row in troubled if row["outcome"] == "failed"} & said.keys()
+    is_group = len(failed) >= A_GROUP
+    who = "who failed a task" if is_group else "who failed a task or rated something low"
+    group = failed if is_group else {row["session_id"] for row in troubled}
     here = [words(texts) for session, texts in said.items() if session in group]
     there = [words(texts) for session, texts in said.items() if session not in group]
     return Vocabulary(who, len(here), len(there), key_words(here, there) if here and there else [])

@@ -23,6 +23,7 @@ _RATED = vocabulary("rating_scale nps")
 _CHOSEN = vocabulary("multiple_choice rank_order matrix")
 _SAID = vocabulary("written verbal")
 _NAVIGATED = vocabulary("url figma")
+_SHOWN = vocabulary("image blank")
 
 _NUMBERS = vocabulary(
     """value rating score answer response selected selection number selected_value rating_value scale_value
@@ -100,7 +101,10 @@ def read_answer(task_type: str | None, response: dict[str, Any] | None) -> Answe
     read = _read(kind, content)
     # a key beside the kind, or one that differs by its case alone, may hold the answer
     answered = read.answered or _holds_something(answer)
-    return replace(read, kind=kind, shape=shape, answered=answered, understood=read.understood or not answered)
+    # that an image was viewed is no answer
+    is_told = read.answered or _holds_something(answer, only_content=kind in _SHOWN)
+    understood = read.understood or not is_told
+    return replace(read, kind=kind, shape=shape, answered=answered, understood=understood)
 
 
 def _branch(answer: object, task_type: str | None) -> tuple[str | None, Any]:
@@ -272,14 +276,18 @@ def _first_string(item: object, tried: tuple[str, ...]) -> str:
     return next((found[name] for name in tried if isinstance(found.get(name), str)), "")
 
 
-def _holds_something(content: object, depth: int = 0) -> bool:
-    """Whether an answer holds more than settings and empty places."""
+def _holds_something(content: object, depth: int = 0, *, only_content: bool = False) -> bool:
+    """Whether an answer holds more than settings and empty places; with `only_content`, more than flags as well."""
+    parts: list[Any] = []
     if isinstance(content, dict) and depth < 5:
         parts = [value for name, value in content.items() if snake(name) not in METADATA]
-        return any(_holds_something(part, depth + 1) for part in parts)
-    if isinstance(content, list) and depth < 5:
-        return any(_holds_something(part, depth + 1) for part in content)
-    return content.strip() != "" if isinstance(content, str) else content not in (None, {}, [])
+    elif isinstance(content, list) and depth < 5:
+        parts = content
+    elif isinstance(content, bool):
+        return not only_content
+    else:
+        return content.strip() != "" if isinstance(content, str) else content not in (None, {}, [])
+    return any(_holds_something(part, depth + 1, only_content=only_content) for part in parts)
 
 
 def _shape(answer: object, path: str = "", depth: int = 0) -> Iterator[str]:

@@ -108,12 +108,21 @@ def _quoted(node: exp.Expr, identifier: Callable[[str], str]) -> exp.Expr:
 def _adapted(expression: exp.Expr, dialect: str) -> exp.Expr:
     """What sqlglot does not translate by itself."""
     if dialect == "bigquery":
-        return expression.transform(_timestamp_diff)
+        return expression.transform(_timestamp_diff).transform(_monday, exp.WeekStart(this=exp.var("MONDAY")))
+    if dialect == "tsql":
+        return expression.transform(_monday, exp.var("ISO_WEEK"))
     return expression.transform(_within_group) if dialect == "redshift" else expression
 
 
 def _timestamp_diff(node: exp.Expr) -> exp.Expr:
     return exp.TimestampDiff(**node.args) if isinstance(node, exp.DateDiff) else node
+
+
+def _monday(node: exp.Expr, week: exp.Expr) -> exp.Expr:
+    """Weeks begin on a Monday, also where a plain WEEK begins on a Sunday, or on whatever the server is set to."""
+    if isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and node.text("unit").upper() == "WEEK":
+        node.set("unit", week.copy())
+    return node
 
 
 def _within_group(node: exp.Expr) -> exp.Expr:
