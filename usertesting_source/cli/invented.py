@@ -108,8 +108,8 @@ def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
             console.print(table)
         copy = data.path.name
     console.print(
-        f"\nThe data is in [bold]{copy}[/] in this folder: usertesting report, search, themes, export and mcp read it with"
-        " --demo. To go on by hand, without installing anything more:",
+        f"\nThe data is in [bold]{copy}[/] in this folder: usertesting report, search, themes, export and mcp read it"
+        " with --demo. To go on by hand, without installing anything more:",
         soft_wrap=True,
     )
     console.print(f"python -ic \"import duckdb; sql = duckdb.connect('{copy}').sql\"", style="dim", soft_wrap=True)
