@@ -85,7 +85,7 @@ def test_what_is_not_loaded_counts_as_empty(tmp_path: Path) -> None:
 
 def test_the_demo_is_loaded_if_need_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One command on an empty folder; what it says of the load is in nobody's way."""
-    monkeypatch.setattr("usertesting_source.cli.demo.DEMO_RATE", (1000, 1.0))
+    monkeypatch.setattr("usertesting_source.cli.invented.DEMO_RATE", (1000, 1.0))
     result = CliRunner().invoke(main, ["search", "price", "--demo", "--json", "--limit", "1"])
     assert result.exit_code == 0, result.stderr
     assert len(json.loads(result.stdout)) == 1
