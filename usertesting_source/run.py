@@ -35,7 +35,7 @@ from .warehouse import runs
 from .warehouse.connection import is_mistaken, patience
 from .warehouse.home import claimed, only_run, own_folder
 from .warehouse.loaded import LoadedSessions
-from .warehouse.packages import Packages, check_format, destination_errors, own_signals
+from .warehouse.packages import Packages, choose_format, destination_errors, own_signals
 from .warehouse.snapshot import publish, withdraw
 from .watchers import Log, Progress, Watchers, follow_dlt
 
@@ -56,6 +56,7 @@ def load(
     watcher: Watcher | None = None,
     stop: Stop | None = None,
     raise_errors: bool = True,
+    file_format: str | None = None,
     if_running: str = "raise",
 ) -> Summary:
     """
@@ -76,6 +77,7 @@ def load(
         watch_minutes: poll so often until stopped.
         watcher: is told what happens; what fails in it is logged, and does not end the run.
         stop: asks for a stop from outside.
+        file_format: of the load packages, for destinations that take several (parquet, jsonl, csv, insert_values).
         raise_errors: False: an error that ends the run is in the summary instead.
         if_running: "skip": when another run is at the same work, the summary is `skipped`; "raise": that is raised.
 
@@ -92,16 +94,15 @@ def load(
     _check_limits(own)
     if if_running not in ("raise", "skip"):
         raise ConfigurationError(f'if_running = {if_running!r}: it is "raise" or "skip".')
-    check_format(pipeline, own)
+    choose_format(pipeline, own)
     since_ms = None if since is None else round(since.timestamp() * 1000)
     wishes = Wishes(full, since_ms, frozenset(s.lower() for s in session_ids))
     stop = stop or Stop()
     if max_minutes is not None:
         stop.after(max_minutes * 60)
     follow_dlt()
-    run = _Run(
-        own_folder(pipeline), own, chunk, Watchers(Log(), Progress(pipeline.collector), watcher or Watcher()), stop
-    )
+    watchers = Watchers(Log(), Progress(pipeline.collector), watcher or Watcher())
+    run = _Run(own_folder(pipeline), own, chunk, watchers, stop, file_format)
     try:
         with asked_by_signals(stop):
             summary = run.alone(wishes, watch_minutes)
@@ -133,12 +134,18 @@ class _Run:
     """One call of `load`."""
 
     def __init__(
-        self, pipeline: dlt.Pipeline, source: UserTestingSource, chunk: int, watcher: Watcher, stop: Stop
+        self,
+        pipeline: dlt.Pipeline,
+        source: UserTestingSource,
+        chunk: int,
+        watcher: Watcher,
+        stop: Stop,
+        file_format: str | None,
     ) -> None:
         self._poll = poll = source.poll
         self._pipeline = pipeline
         self._refresh = pipeline.refresh
-        self._packages = Packages(pipeline, source, watcher, stop, poll.fail)
+        self._packages = Packages(pipeline, source, watcher, stop, poll.fail, file_format)
         self._was_killed = False
         self._source = source
         self._watcher = watcher

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from typing import Literal
 
-import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -171,17 +170,6 @@ def test_refresh_drops_once_and_then_loads_to_the_end(
         assert lab.ids("sessions") == lab.ids("session_details") == all_ids(api)
         assert lab.load().exit_code == 0
         assert len(lab.asked("details")) == before + 9
-
-
-def test_plain_files_are_refused_with_the_remedies(tmp_path: Path) -> None:
-    """Dlt appends to them without a word: eight sessions became sixteen."""
-    with SampleApi([simple_study(n=3, newest=ago(hours=1))], rate_limit=None) as api:
-        lab = Lab(api, tmp_path, resources=DETAILS)
-        files = dlt.destinations.filesystem(str(tmp_path / "lake"))
-        pipeline = dlt.pipeline("usertesting", destination=files, dataset_name="usertesting")
-        with pytest.raises(ConfigurationError, match=r"twice.*table_format=\"delta\".*DuckDB"):
-            load(pipeline, lab.source())
-        assert api.count() == 0
 
 
 def test_errors_of_a_cloned_source_name_its_section(tmp_path: Path) -> None:

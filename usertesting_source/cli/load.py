@@ -17,6 +17,7 @@ from ..extract.poll import CHUNK
 from ..outcome import Watcher
 from ..run import load
 from ..source import UserTestingSource, usertesting_source
+from ..warehouse.packages import set_format
 from ..watchers import Heartbeat, SummaryFile, SummaryLines, Watchers, logs_json
 from . import tests
 from .check import check_all
@@ -47,6 +48,16 @@ def ids(_context: click.Context, _parameter: click.Parameter, values: tuple[str,
 @click.option("--dataset", default="usertesting", show_default=True, help="Schema or dataset of the tables.")
 @click.option(
     "--session-id", "session_ids", multiple=True, callback=ids, metavar="ID", help="Load one session anew. Repeatable."
+)
+@click.option(
+    "--table-format",
+    type=click.Choice(["delta", "iceberg"]),
+    help="Of tables in files (destinations filesystem, athena); filesystem: delta unless said.",
+)
+@click.option(
+    "--file-format",
+    type=click.Choice(["parquet", "jsonl", "csv", "insert_values"]),
+    help="Of load packages, where the destination takes several.",
 )
 @click.option("--chunk", default=CHUNK, show_default=True, type=click.IntRange(1), help="Sessions a commit, at most.")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long; exit code 4.")
@@ -94,6 +105,8 @@ def run(console: Console, demo: bool, check: bool, lists: bool, **options: Any) 
             made = invented if demo else usertesting_source(**arguments(options))
             if options["resources"]:
                 made = cast("UserTestingSource", made.with_resources(*chosen(options["resources"], made)))
+            for resource in made.selected_resources.values() if options["table_format"] else ():
+                set_format(resource, options["table_format"])
             return made
 
         def pipeline() -> dlt.Pipeline:
@@ -157,6 +170,7 @@ def load_and_show(
         watch_minutes=options["watch"],
         watcher=Watchers(shown, *tellers),
         stop=Announced(console),
+        file_format=options["file_format"],
         raise_errors=False,
     )
     if summary.error is not None:

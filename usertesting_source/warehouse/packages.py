@@ -10,14 +10,16 @@ import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 
 import dlt
 from dlt.common.exceptions import SignalReceivedException
+from dlt.common.schema.typing import TTableFormat
 from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
 from dlt.common.storages.exceptions import LoadPackageNotFound
 from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.extract import DltSource
+from dlt.extract import DltResource, DltSource
 from dlt.extract.exceptions import ResourceExtractionError
 
 from ..errors import (
@@ -54,6 +56,7 @@ class Packages:
         watcher: hears of commits, and of a destination that is busy.
         stop: shortens the wait for a busy destination.
         complain: is told what fails without stopping the run.
+        file_format: of the packages; default: what loads fastest.
 
     Attributes:
         committed: how many.
@@ -67,8 +70,10 @@ class Packages:
         watcher: Watcher,
         stop: Stop,
         complain: Callable[[str], None],
+        file_format: str | None = None,
     ) -> None:
         self.committed = 0
+        self._file_format = file_format
         self._source = source
         self._pipeline = pipeline
         self._watcher = watcher
@@ -156,7 +161,7 @@ class Packages:
     def extract(self) -> None:
         """Fills a package."""
         with destination_errors(self._pipeline):
-            file_format = "parquet" if self._is_duckdb else None
+            file_format = self._file_format or ("parquet" if self._is_duckdb else None)
             self._pipeline.extract(self._source, loader_file_format=file_format)  # type: ignore[arg-type] # None: the default
         self._pipeline.refresh = None  # it would drop what this very run loads
 
@@ -213,28 +218,47 @@ class Packages:
             then(client)
 
 
-def check_format(pipeline: dlt.Pipeline, source: DltSource) -> None:
+def choose_format(pipeline: dlt.Pipeline, source: DltSource) -> None:
     """
-    Refuses a destination of plain files, which dlt can only append to: each change of a session would be one row more.
+    Has a destination of files keep tables as Delta, unless they have a format: of plain files dlt only adds more, so
+    that each change of a session would be one row more.
+
+    Args:
+        pipeline: whose destination it is.
+        source: a copy of one's own; its resources are given the format.
 
     Raises:
-        ConfigurationError: it is one, and no table format makes good for it.
+        ConfigurationError: a table is to be kept as plain files, or Delta is not installed.
 
     """
     if not isinstance(pipeline.destination, dlt.destinations.filesystem):
         return
-    plain = [
-        name
-        for name, resource in source.selected_resources.items()
-        if resource.compute_table_schema().get("table_format") not in MERGING
-    ]
+    plain = []
+    for name, resource in source.selected_resources.items():
+        kept = resource.compute_table_schema().get("table_format")
+        if kept is None:
+            set_format(resource, "delta")
+        elif kept not in MERGING:
+            plain.append(name)
     if plain:
         raise ConfigurationError(
-            f"The destination of pipeline `{pipeline.pipeline_name}` keeps plain files, where dlt only adds rows:"
-            f" sessions would be there twice ({', '.join(plain)}). Either keep them as Delta tables (pip install"
-            " 'dlt[deltalake]'; for each of source.selected_resources.values():"
-            ' resource.apply_hints(table_format="delta")), or load into DuckDB and write files from there.'
+            f"The destination of pipeline `{pipeline.pipeline_name}` would keep plain files ({', '.join(plain)}), where"
+            " dlt only adds rows: sessions would be there twice. Leave table_format away (then it is Delta), choose"
+            " iceberg, or load into DuckDB and write files from there."
         )
+    for name, package, extra in (("delta", "deltalake", "delta"), ("iceberg", "pyiceberg", "iceberg")):
+        used = any(one.compute_table_schema().get("table_format") == name for one in source.selected_resources.values())
+        if used and find_spec(package) is None:
+            raise ConfigurationError(
+                f"Files are kept as {name.capitalize()} tables, which need the package {package}: pip install"
+                f" 'usertesting-source[{extra}]'."
+            )
+
+
+def set_format(resource: DltResource, table_format: TTableFormat) -> None:
+    """The table of a resource, and the issues that it writes, are kept in this format."""
+    resource.apply_hints(table_format=table_format)
+    resource.apply_hints(table_name=ISSUES, table_format=table_format, create_table_variant=True)
 
 
 @contextmanager
