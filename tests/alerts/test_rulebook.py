@@ -69,3 +69,16 @@ def test_thresholds_of_the_settings_reach_the_rules(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ALERTS__RULES__LOW_RATING__THRESHOLD", "8")
     monkeypatch.setenv("ALERTS__RULES__LOW_RATING__OF", "10")
     assert [signal.rule_id for signal in detect(session, active_rules()).signals] == ["low_rating"]
+
+
+@pytest.mark.parametrize(("include_text", "what"), [("true", "said Argh"), ("false", "house rule")])
+def test_include_text_covers_rules_of_ones_own(
+    include_text: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an own rule says may hold a participant's words: they stay, and the rule's name is told."""
+    (tmp_path / "words_rule.py").write_text("def check(session):\n    return 'said Argh'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ALERTS__INCLUDE_TEXT", include_text)
+    monkeypatch.setenv("ALERTS__RULES", json.dumps({"house_rule": {"function": "words_rule:check"}}))
+    own = [rule for rule in active_rules() if rule.id == "house_rule"]
+    assert [signal.finding.what for signal in detect(Session("s1", "test1"), own).signals] == [what]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -103,6 +106,14 @@ def test_a_pattern_finds_words_in_the_transcript_and_quotes_around_it() -> None:
     assert len(signal.finding.quote or "") < 200
 
 
+@pytest.mark.parametrize("reach", range(60, 90))
+def test_a_number_at_the_edge_of_a_quote_is_masked_whole(reach: int) -> None:
+    """A quote is cut around the word that was found, perhaps in the middle of a phone number."""
+    filler = "x" * reach
+    (signal,) = signals(session(transcript=f"030 1234567 {filler} crash {filler} 030 1234567"))
+    assert not re.search(r"\d", signal.finding.quote or "")
+
+
 def test_a_keyword_told_from_an_answer_is_not_told_again_from_the_transcript() -> None:
     """A spoken answer is in the transcript too."""
     found = whats(session({"task_type": "VERBAL", "answer_text": "a crash"}, transcript="well, a crash"))
@@ -181,6 +192,36 @@ def test_a_rule_of_ones_own_may_answer_in_any_form(answer: Any, count: int) -> N
     """None, a text, a finding or several."""
     own = Rule("own", "low", rules.own_rule(lambda _: answer))
     assert len(detect(session(), [own]).signals) == count
+
+
+@pytest.mark.parametrize("answer", [True, 7, {"what": "angry"}, [None], [["angry"]], Finding(None)])  # type: ignore[arg-type]  # on purpose
+def test_a_rule_of_ones_own_that_answers_otherwise_is_refused(answer: Any) -> None:
+    """It is named as broken, and nothing is made up from what it returned."""
+    own = Rule("own", "low", rules.own_rule(lambda _: answer))
+    detection = detect(session(), [own])
+    assert (detection.signals, detection.broken) == ([], {"own": "TypeError"})
+
+
+def test_a_rule_that_exits_ends_no_run() -> None:
+    """`sys.exit` in a rule is a fault of the rule."""
+    own = Rule("own", "low", rules.own_rule(lambda _: sys.exit(3)))
+    assert detect(session(), [own]).broken == {"own": "SystemExit"}
+
+
+def test_no_word_of_an_own_rule_is_told_where_text_stays() -> None:
+    """With `told_as` only the rule's name and the task are told."""
+    own = Rule("own", "low", rules.own_rule(lambda _: Finding("said Argh", "Argh", "t2", 2, "Argh?"), "delivery"))
+    (signal,) = detect(session(), [own]).signals
+    assert signal.finding == Finding("delivery", None, "t2", 2)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "fires"),
+    [(True, True), (1, True), (1.0, True), (Decimal(1), True), ("1", False), (Decimal("sNaN"), False), (False, False)],
+)
+def test_only_a_clear_skip_fires(skipped: object, fires: bool) -> None:
+    """True as databases hand it back; a signalling NaN, which cannot be compared, is no skip."""
+    assert bool(whats(session({"task_type": "WRITTEN", "skipped": skipped}), "skipped_task")) is fires
 
 
 def test_a_rule_that_raises_keeps_no_other_from_telling() -> None:

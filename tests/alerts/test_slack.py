@@ -61,6 +61,17 @@ def test_a_test_without_a_title_is_named_by_its_id(slack: FakeSlack, channel: Sl
     assert "Test test1" in slack.words[0]
 
 
+def test_a_quote_has_no_markup_and_no_address(slack: FakeSlack, channel: SlackChannel) -> None:
+    """Slack makes nothing bold and no icon of the participant's words, and who they are stays here."""
+    channel.send(message(signal(quote="*loud* and :smile: from <v Maria>ana@example.org</v>")))
+    said = slack.words[0]
+    assert "*\u200bloud\u200b*" in said
+    assert ":smile:" not in said
+    assert "[e-mail]" in said
+    assert "ana@" not in said
+    assert "Maria" not in said
+
+
 def test_participants_cannot_mention_or_mark_up(slack: FakeSlack, channel: SlackChannel) -> None:
     """Whatever they write stays words: no @channel, no links of theirs."""
     channel.send(message(signal(quote="<!channel> @here & <https://evil.example|click> @everyone\n> hi")))

@@ -83,7 +83,12 @@ def _problem(signal: Signal, style: Style) -> str:
     if signal.finding.task_text:
         line += f"\n{escape(cut(signal.finding.task_text, 150))}"
     words = quoted(signal, style)
-    return f"{line}\n> {escape(words)}" if words else line
+    return f"{line}\n> {escape(_plainly(words))}" if words else line
+
+
+def _plainly(words: str) -> str:
+    """`words` with a blank of no width around what Slack would take for bold, struck, code or an icon."""
+    return re.sub(r"[*_~`]|:(?=[\w+-]+:)", "\u200b\\g<0>\u200b", words)
 
 
 def _digest(message: Message, style: Style) -> list[dict[str, Any]]:

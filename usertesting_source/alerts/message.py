@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from urllib.parse import quote
 
+from .privacy import masked
 from .signals import SEVERITIES, Signal, one_line
 
 __all__ = [
@@ -133,8 +134,8 @@ def test_name(signal: Signal) -> str:
 
 def problem(signal: Signal) -> str:
     """What went wrong, in one short line: `Task 3: failed`."""
-    task = signal.finding.task_number
-    return cut(f"Task {task}: {signal.finding.what}" if task else _capital(signal.finding.what), 300)
+    task, what = signal.finding.task_number, masked(signal.finding.what)
+    return cut(f"Task {task}: {what}" if task else _capital(what), 300)
 
 
 def _capital(words: str) -> str:
@@ -150,9 +151,9 @@ def headline(message: Message) -> str:
 
 
 def quoted(signal: Signal, style: Style) -> str | None:
-    """The participant's own words, cut; None when there are none or they are to stay in the warehouse."""
+    """The participant's own words, masked and cut; None when there are none or they are to stay in the warehouse."""
     words = one_line(signal.finding.quote) if style.include_text else None
-    return cut(words, QUOTE_CHARS) if words else None
+    return cut(masked(words), QUOTE_CHARS) if words else None
 
 
 def tally(message: Message) -> list[tuple[Signal, int]]:

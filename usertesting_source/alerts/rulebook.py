@@ -126,7 +126,8 @@ def _own(tables: dict[str, Any]) -> Iterator[Rule]:
         key = f"{SECTION}.{rule_id}"
         if rule_id not in _BUILT_IN and settings.flag(f"{key}.enabled", True):
             function = _imported(f"{key}.function", table["function"])
-            yield Rule(rule_id, _severity(key, "medium"), rules.own_rule(function))
+            told_as = None if settings.flag("alerts.include_text", True) else rule_id.replace("_", " ")
+            yield Rule(rule_id, _severity(key, "medium"), rules.own_rule(function, told_as))
 
 
 def _severity(key: str, default: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .signals import Check, Finding, Row, Session, finding, finite, kind, one_line
+from .privacy import masked
+from .signals import Check, Finding, Row, Session, finding, finite, is_one, kind, one_line
 
 __all__ = [
     "SPEECH",
@@ -79,7 +81,7 @@ def skipped_task(unanswered: bool = True) -> Check:
 
     def check(session: Session) -> Iterator[Finding]:
         for task in session.tasks:
-            if task.get("skipped") in (True, 1):
+            if is_one(task.get("skipped")):
                 yield finding(session, task, "skipped")
             elif unanswered and _left_empty(task):
                 yield finding(session, task, "left unanswered")
@@ -196,21 +198,38 @@ def _matches(said: str | None, wanted: Iterable[tuple[str, re.Pattern[str]]]) ->
 
 
 def _around(said: str, match: re.Match[str], reach: int = 80) -> str:
-    start, end = max(0, match.start() - reach), min(len(said), match.end() + reach)
-    inside = " ".join(said[start:end].split())
-    return f"{'… ' if start else ''}{inside}{' …' if end < len(said) else ''}"
+    # masked before it is cut: half a phone number is not known as one
+    before, after = masked(said[: match.start()]), masked(said[match.end() :])
+    inside = " ".join(f"{before[-reach:]}{match.group()}{after[:reach]}".split())
+    return f"{'… ' if len(before) > reach else ''}{inside}{' …' if len(after) > reach else ''}"
 
 
-def own_rule(function: Callable[[Session], Any]) -> Check:
-    """A user's function as a check: it may return None, a text, a `Finding`, or several of these."""
+def own_rule(function: Callable[[Session], Any], told_as: str | None = None) -> Check:
+    """
+    A user's function as a check: it may return None, a text, a `Finding`, or several of these.
+
+    Args:
+        function: takes a `Session`.
+        told_as: what is told in place of what the function says, which may hold a participant's words.
+
+    Raises:
+        TypeError: from the check, when it returns anything else.
+
+    """
 
     def check(session: Session) -> Iterator[Finding]:
-        answer = function(session)
-        several = isinstance(answer, Iterable) and not isinstance(answer, str)
-        for one in answer if several else [answer]:
-            if isinstance(one, Finding):
-                yield one
-            elif isinstance(one, str) and one.strip():
-                yield Finding(one)
+        for one in _several(function(session)):
+            found = Finding(one) if isinstance(one, str) else one
+            if not isinstance(found, Finding) or not isinstance(found.what, str):
+                raise TypeError("a rule returns None, a text, a Finding, or a list of these")
+            if found.what.strip():
+                yield found if told_as is None else replace(found, what=told_as, quote=None, task_text=None)
 
     return check
+
+
+def _several(answer: Any) -> Iterable[Any]:
+    if answer is None:
+        return ()
+    is_many = isinstance(answer, Iterable) and not isinstance(answer, str | Mapping)
+    return answer if is_many else (answer,)

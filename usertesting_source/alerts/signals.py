@@ -26,6 +26,7 @@ __all__ = [
     "detect",
     "finding",
     "finite",
+    "is_one",
     "kind",
     "one_line",
     "own_words",
@@ -142,7 +143,7 @@ def detect(session: Session, rules: Iterable[Rule]) -> Detection:
             for one in rule.check(session):
                 signal = _signal(session, rule, one)
                 found.setdefault(signal.key, signal)
-        except Exception as error:  # noqa: BLE001 - a user's own rule may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's own rule may raise anything
             broken[rule.id] = type(error).__name__
     return Detection(list(found.values()), broken)
 
@@ -202,6 +203,11 @@ def finite(value: object) -> float | None:
         return float(value) if math.isfinite(value) else None
     except (OverflowError, ValueError):
         return None
+
+
+def is_one(value: object) -> bool:
+    """Whether `value` is true, as databases hand it back: some as 1."""
+    return value is True or finite(value) == 1
 
 
 def one_line(value: object) -> str | None:
