@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 COMMIT_S = 30.0
 IDLE_S = 20.0  # a commit fits in
-LEAST_S = 5.0  # both shrink with a shorter period of the quota, but a commit has its cost
+LEAST_S = 1.0  # both shrink with a shorter period of the quota, but a commit has its cost
 PERIOD_S = 60.0
 LISTED = 400
 GRACE_S = 5.0  # most videos are there by then, and need no package of their own
