@@ -29,7 +29,7 @@ def main(verbose: bool, **options: Any) -> None:
     Write sessions as files for other tools.
 
     jsonl and parquet (language models, vector stores), csv and xlsx (spreadsheets), markdown (research repositories),
-    qdpx (NVivo, MAXQDA, ATLAS.ti, QualCoder). With --redact before it leaves the house: see docs/sharing.md.
+    qdpx (NVivo, MAXQDA, ATLAS.ti, QualCoder). With --redact before it leaves the house: see docs/reading.md.
     """
     console = Console(highlight=False)
     sys.exit(exit_code(lambda: run(console, **options), console, verbose))

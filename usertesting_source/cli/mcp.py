@@ -26,7 +26,7 @@ def main(verbose: bool, **options: Any) -> None:
     Let an assistant read the data: a server of the Model Context Protocol over stdin and stdout.
 
     It reads what is loaded, sends nothing anywhere and asks the API nothing. An assistant's program starts it; how to
-    tell it so is in docs/assistants.md.
+    tell it so is in docs/reading.md.
     """
     sys.exit(exit_code(lambda: run(**options), errors, verbose))
 

@@ -2,7 +2,7 @@
 What names a person, taken out of a copy of the data in memory, from which a reading command then reads.
 
 Every column that no table declares is left out, so that a field which the API adds tomorrow is not shared by accident.
-What it cannot catch is said in docs/sharing.md.
+What it cannot catch is said in docs/reading.md.
 """
 
 from __future__ import annotations
