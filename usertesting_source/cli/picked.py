@@ -26,7 +26,7 @@ def chosen(text: str, count: int) -> list[int]:
     numbers: list[int] = []
     for part in filter(None, text.replace(",", " ").split()):
         first, _, last = part.partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        if not (_is_number(first) and _is_number(last or first)):
             raise click.BadParameter(f"{part!r} is no number: write 1,3-5, or all")
         numbers += range(int(first), int(last or first) + 1)
     wrong = [number for number in numbers if not 1 <= number <= count]
@@ -66,3 +66,7 @@ def put_into(path: Path, tests: Mapping[str, str]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
     return len(news)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
