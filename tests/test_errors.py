@@ -35,6 +35,9 @@ def test_every_error_is_exported() -> None:
     assert errors.__all__ == sorted(kind.__name__ for kind in CLASSES)
     assert set(usertesting_source.__all__) == {
         *errors.__all__,
+        "Summary",
+        "Watcher",
+        "__version__",
         "create_views",
         "drop_views",
         "load",

@@ -323,7 +323,7 @@ def test_clips_made_later_are_found(tmp_path: Path) -> None:
         assert asked == {1: 0, 23: 0, 25: 4, 60: 0, 98: 4, 200: 0, 315: 4, 330: 0, 800: 0}
         clips = lab.query("select count(*), count(distinct clip_uuid) from clips")
         assert clips[0][0] == clips[0][1] > 0
-        assert lab.query("select table_name from duckdb_tables() where table_name = 'load_issues'") == []
+        assert lab.issues() == []
 
 
 def test_clips_of_old_sessions_are_asked_for_once(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import re
 __all__ = ["masked"]
 
 _VOICE = re.compile(r"</?v(?:[.\s][^<>]*)?>", re.IGNORECASE)
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*")
+# from the beginning of a word alone: from each of its letters on, a long one would take quadratic time
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*")
 _DIGITS = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ ().\-/\u00a0]{0,2}\d){6,18}(?![\w])")
 _DATE = re.compile(r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4}")
 
