@@ -188,8 +188,8 @@ def test_init_brings_all_files_of_a_scheduler(command: Command, tmp_path: Path, 
 
 def test_a_checkout_has_the_same_settings_files() -> None:
     """`.dlt` of the project, and what `init` writes."""
-    for name, theirs in (("config.toml", "config.toml"), ("example.secrets.toml", "secrets.toml")):
-        assert (ROOT / ".dlt" / name).read_text() == (TEMPLATES / theirs).read_text()
+    for name in ("config.toml", "example.secrets.toml"):
+        assert (ROOT / ".dlt" / name).read_text() == (TEMPLATES / name).read_text()
 
 
 # -- check -----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def main(scheduler: str | None) -> None:
     What is there already is left as it is.
     """
     _put(".dlt/config.toml", TEMPLATES / "config.toml")
-    _put(".dlt/secrets.toml", TEMPLATES / "secrets.toml", PRIVATE)
+    _put(".dlt/secrets.toml", TEMPLATES / "example.secrets.toml", PRIVATE)
     _ignore(Path(".gitignore"))
     for file in sorted((DEPLOY / scheduler).rglob("*")) if scheduler else ():
         if file.is_file() and file.suffix != ".pyc":
