@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import LoadIncomplete, LoadUnfinished, UserTestingError
-from .sync.studies import PER_SESSION, PER_TEST
+from .sync.studies import BY_LISTING, PER_SESSION, PER_TEST
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Tally:
     @property
     def left(self) -> int:
         """How many of the items known to be due were not asked for."""
-        requests = {key: count for key, count in self.due.items() if key[0] not in ("tests", "sessions")}
+        requests = {key: count for key, count in self.due.items() if key[0] not in BY_LISTING}
         return sum(max(count - self.asked[key], 0) for key, count in requests.items())
 
 

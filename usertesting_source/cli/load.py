@@ -94,7 +94,7 @@ def main(verbose: bool, **options: Any) -> None:
 def run(console: Console, demo: bool, check: bool, lists: bool, **options: Any) -> int:
     """Does what the options ask for; returns the exit code."""
     if lists:
-        return tests.run(console, (), options["workspace_ids"], False, options["as_json"], False, demo)
+        return tests.run(console, (), options["workspace_ids"], as_json=options["as_json"], demo=demo)
     with ExitStack() as stack:
         tellers = list(_tellers(stack, options))
         if demo:

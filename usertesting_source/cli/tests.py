@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -34,15 +35,7 @@ FIELDS = ("id", "title", "type", "product_type", "ordered_at", "workspace_id", "
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
 @click.option("--demo", is_flag=True, help="Those of the invented shop.")
 @click.option("--verbose", is_flag=True, help="Show traces of errors.")
-def main(
-    words: Sequence[str],
-    workspace_ids: Sequence[str],
-    pick: bool,
-    as_json: bool,
-    as_csv: bool,
-    demo: bool,
-    verbose: bool,
-) -> None:
+def main(verbose: bool, **options: Any) -> None:
     """
     List the tests that the credentials see, newest first; WORDS: those whose titles have them all.
 
@@ -50,17 +43,18 @@ def main(
     "yes" or "no": whether the API serves it (classic tests are not served).
     """
     console = Console(highlight=False)
-    sys.exit(exit_code(lambda: run(console, words, workspace_ids, pick, as_json, as_csv, demo), console, verbose))
+    sys.exit(exit_code(lambda: run(console, **options), console, verbose))
 
 
 def run(
     console: Console,
-    words: Sequence[str],
-    workspace_ids: Sequence[str],
-    pick: bool,
-    as_json: bool,
-    as_csv: bool,
-    demo: bool,
+    words: Sequence[str] = (),
+    workspace_ids: Sequence[str] = (),
+    *,
+    pick: bool = False,
+    as_json: bool = False,
+    as_csv: bool = False,
+    demo: bool = False,
 ) -> int:
     """Does what the options ask for; returns the exit code."""
     if demo:

@@ -11,9 +11,7 @@ from typing import Any, Protocol
 from ..sync.inventory import confirmed
 from ..sync.loaded import Loaded, Shown
 from ..sync.state import ResourceState
-
-LISTED = {"tests", "sessions"}
-"""What the listing alone tells, of sessions without their participants."""
+from ..sync.studies import BY_LISTING
 
 
 class Reader(Protocol):
@@ -111,7 +109,7 @@ class Known:
         found = self._reader.since(resource, loaded) if loaded else {}
         for test_id in windows:
             self._shown[resource, test_id] = Shown()
-            if resource not in LISTED:
+            if resource not in BY_LISTING:
                 self._shown[resource, test_id].add(self._forgotten_in(test_id), 0)
             self._add(resource, kept, test_id, found.get(test_id, {}))
         if loaded:

@@ -28,6 +28,9 @@ PER_SESSION = ("session_details", "transcripts", "session_videos", "clips")
 PER_TEST = ("qx_scores", "highlight_reels")
 """Resources that ask once per session, and once per test."""
 
+BY_LISTING = ("tests", "sessions")
+"""Resources that live on the listings alone, which tell of no participant."""
+
 
 @dataclass(frozen=True)
 class Test:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from dlt import Pipeline
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.client import JobClientBase
+from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
@@ -36,6 +37,11 @@ _LOCKED = ("could not set lock", "conflicting lock", "being used by another proc
 _FREE: WeakKeyDictionary[Pipeline, dict[tuple[object, ...], list[JobClientBase]]] = WeakKeyDictionary()
 
 
+def place_of(pipeline: Pipeline) -> tuple[object, ...]:
+    """Tells whether a pipeline has been given another destination or dataset since."""
+    return id(pipeline.destination), pipeline.dataset_name
+
+
 @contextmanager
 def reading(pipeline: Pipeline) -> Iterator[JobClientBase]:
     """
@@ -43,8 +49,8 @@ def reading(pipeline: Pipeline) -> Iterator[JobClientBase]:
 
     Clients are kept for the next one who reads: dlt looks up a hundred settings for each that it makes.
     """
-    # what it depends on can change; a dataset of several schemas may be called after the pipeline's first one
-    place = id(pipeline.destination), pipeline.dataset_name, pipeline.default_schema_name
+    # a dataset of several schemas may be called after the pipeline's first one
+    place = place_of(pipeline), pipeline.default_schema_name
     free = _FREE.setdefault(pipeline, defaultdict(list))[place]
     client = free.pop() if free else pipeline.destination_client()
     yield client
@@ -91,6 +97,11 @@ def connected(
             yield client
         finally:
             client.__exit__(None, None, None)  # type: ignore[arg-type]  # dlt's own signature asks for an error
+
+
+def make_table(client: SqlJobClientBase, name: str, columns: Sequence[TColumnSchema]) -> None:
+    """Makes a table that is not there, as dlt would; the client's schema has it."""
+    client.sql_client.execute_many(client._get_table_update_sql(name, columns, False))
 
 
 def has_sql(pipeline: Pipeline) -> bool:

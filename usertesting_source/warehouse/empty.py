@@ -16,6 +16,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..errors import DestinationError
 from ..tables.schema import TABLES, columns
+from .connection import make_table
+from .runs import TABLE as RUNS  # whose rows dlt does not write
 
 _NOTE = "usertesting_tables"
 _OF_ROOTS = ("_dlt_load_id", "_dlt_id")
@@ -53,7 +55,7 @@ def create_tables(pipeline: dlt.Pipeline, schema_name: str) -> list[str]:
                 for name, there in client.get_storage_tables(list(names)):
                     if not there:
                         new = list(schema.tables[name]["columns"].values())
-                        client.sql_client.execute_many(client._get_table_update_sql(name, new, False))
+                        make_table(client, name, new)
                         made.append(names[name])
         except DestinationException as error:
             raise DestinationError(
@@ -80,7 +82,7 @@ def _columns(name: str, naming: NamingConvention) -> TTableSchemaColumns:
     for column in columns(name).values():
         stored = naming.normalize_identifier(column["name"])
         found[stored] = {**column, "name": stored}  # type: ignore[typeddict-item] # ours are plain dicts
-    for own in _OF_CHILDREN if "__" in name else _OF_ROOTS:
+    for own in () if name == RUNS else _OF_CHILDREN if "__" in name else _OF_ROOTS:
         stored = naming.normalize_identifier(own)
         kind: TColumnSchema = {"name": stored, "data_type": "bigint" if own == "_dlt_list_idx" else "text"}
         found[stored] = {**kind, "nullable": True}

@@ -30,6 +30,7 @@ from filelock import FileLock
 
 from ..errors import AnotherRunIsActive, ConfigurationError, Interrupted
 from ..folders import user_folder
+from .connection import place_of
 from .lock import alone
 
 SCHEMA = "usertesting"
@@ -124,7 +125,7 @@ def _attached(name: str, folder: Path, home: str, options: dict[str, Any]) -> dl
 
 def home_of(pipeline: dlt.Pipeline) -> str:
     """A text that tells destinations and datasets apart: type, place and dataset; holds no secret."""
-    known, place = _HOMES.setdefault(pipeline, {}), (id(pipeline.destination), pipeline.dataset_name)
+    known, place = _HOMES.setdefault(pipeline, {}), place_of(pipeline)
     if place not in known:
         known[place] = _home_of(pipeline)
     return known[place]

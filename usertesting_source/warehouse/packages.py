@@ -30,7 +30,6 @@ from ..errors import (
 )
 from ..outcome import Watcher
 from ..stop import Stop
-from . import runs
 from .connection import connected, is_locked, patience
 from .empty import create_tables
 from .home import is_foreign, take_state, unwritable
@@ -38,7 +37,9 @@ from .troubles import root_of, step_of, told
 from .views.create import create_views
 
 ISSUES = "load_issues"
-MERGING = {"delta", "iceberg"}
+MERGING = {"delta": "deltalake", "iceberg": "pyiceberg"}
+"""Formats of tables in files in which rows replace each other, and the package that each needs."""
+
 UNWRITABLE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
 _NOT_RESTORED = (
     "The state of the working folder is not the one that the destination holds, and restore_from_destination = false"
@@ -194,7 +195,6 @@ class Packages:
         if versions == self._viewed:
             return
         self._viewed = versions
-        runs.prepare(self._pipeline)
         try:
             create_tables(self._pipeline, self._source.schema.name)
             create_views(self._pipeline, self._source.schema.name)
@@ -246,12 +246,12 @@ def choose_format(pipeline: dlt.Pipeline, source: DltSource) -> None:
             " dlt only adds rows: sessions would be there twice. Leave table_format away (then it is Delta), choose"
             " iceberg, or load into DuckDB and write files from there."
         )
-    for name, package, extra in (("delta", "deltalake", "delta"), ("iceberg", "pyiceberg", "iceberg")):
+    for name, package in MERGING.items():
         used = any(one.compute_table_schema().get("table_format") == name for one in source.selected_resources.values())
         if used and find_spec(package) is None:
             raise ConfigurationError(
                 f"Files are kept as {name.capitalize()} tables, which need the package {package}: pip install"
-                f" 'usertesting-source[{extra}]'."
+                f" 'usertesting-source[{name}]'."
             )
 
 

@@ -23,7 +23,7 @@ from ..errors import DestinationError
 from ..outcome import Summary
 from ..tables.schema import columns
 from ..times import parse_time
-from .connection import Connection, placeholders
+from .connection import Connection, make_table, placeholders
 
 TABLE = "load_runs"
 QUIET = timedelta(hours=1)
@@ -54,17 +54,6 @@ def tell(pipeline: dlt.Pipeline, summary: Summary, ended: datetime) -> None:
         _log.warning("The run could not be written to %s: %s", TABLE, error)
 
 
-def prepare(pipeline: dlt.Pipeline) -> None:
-    """Makes the table, so that views which read it are made with it; as little of an error as in `tell`."""
-    if _noted(pipeline) is not None:
-        return
-    try:
-        with _opened(pipeline):
-            pass
-    except Exception as error:  # noqa: BLE001 - see `tell`
-        _log.warning("The table %s could not be made: %s", TABLE, error)
-
-
 def _write(pipeline: dlt.Pipeline, summary: Summary, ended: datetime) -> None:
     with _opened(pipeline) as db:
         if db is None:
@@ -93,7 +82,7 @@ def _opened(pipeline: dlt.Pipeline) -> Iterator[Connection | None]:
             yield None
             return
         if not Connection(client).columns(TABLE):
-            client.sql_client.execute_many(client._get_table_update_sql(TABLE, _hints(), False))
+            make_table(client, TABLE, _hints())
         yield Connection(client)
 
 

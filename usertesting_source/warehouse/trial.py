@@ -15,6 +15,7 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from ..errors import DestinationError
+from .connection import make_table
 from .snapshot import duckdb_file
 from .troubles import told
 
@@ -53,7 +54,7 @@ def _try_table(pipeline: dlt.Pipeline, name: str) -> None:
         if not was_there:
             client.initialize_storage()
         try:
-            client.sql_client.execute_many(client._get_table_update_sql(name, columns, False))
+            make_table(client, name, columns)
             client.sql_client.drop_tables(name)
         finally:
             if not was_there:
