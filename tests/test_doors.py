@@ -25,7 +25,8 @@ FLOORS = (
     {"extract", "warehouse", "watchers"},
     {"outcome", "api"},
     {"sync", "tables", "config", "videos"},
-    {"stop", "times", "errors", "scrub", "folders"},
+    {"stop", "times", "scrub", "folders", "extras"},
+    {"errors"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

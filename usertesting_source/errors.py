@@ -3,6 +3,7 @@ Everything that this package raises.
 
     UserTestingError
     ├── ConfigurationError         a setting is missing or wrong; names the key, the value and the remedy
+    │   └── NotInstalled           what is asked for needs a package that a plain installation leaves out
     ├── CredentialsError           the token URL or the API refuses the credentials
     ├── ApiUnavailable             the API or the token URL cannot be reached, or keeps failing for everything
     ├── ApiError                   one request failed; the rest of the run goes on
@@ -43,6 +44,7 @@ __all__ = [
     "LoadIncomplete",
     "LoadUnfinished",
     "NotFound",
+    "NotInstalled",
     "RateLimited",
     "ServerError",
     "StateError",
@@ -57,6 +59,10 @@ class UserTestingError(Exception):
 
 class ConfigurationError(UserTestingError):
     """Raised before the first request, when a setting is missing or cannot be used."""
+
+
+class NotInstalled(ConfigurationError):
+    """Raised when a package is needed that a plain installation leaves out; names the command that brings it."""
 
 
 class CredentialsError(UserTestingError):

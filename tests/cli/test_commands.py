@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -32,6 +33,8 @@ from usertesting_source.cli.picked import chosen, put_into
 from usertesting_source.cli.reference import reference
 from usertesting_source.cli.show import Announced, Screen
 from usertesting_source.cli.tests import table
+from usertesting_source.errors import NotInstalled
+from usertesting_source.extras import needed
 from usertesting_source.outcome import Plan, Summary, Tally
 from usertesting_source.sample_api import SampleApi, shop_studies
 from usertesting_source.stop import asked_by_signals
@@ -284,6 +287,22 @@ def test_quiet_says_nothing_and_json_says_it_all(command: Command) -> None:
     assert NOBODY in bad.stderr
     stopped = command("load", "--json", TEST_IDS="1")
     assert json.loads(stopped.stdout)["error"]["type"] == "ConfigurationError"
+
+
+def test_a_package_that_is_missing_is_named_with_a_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the packages' own names, for the Python that runs: this package need not be where pip looks."""
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(NotInstalled) as error, needed("report", "The report"):
+        import altair  # noqa: F401
+    command = str(error.value).partition("To install it: ")[2]
+    assert shlex.split(command)[:4] == [sys.executable, "-m", "pip", "install"]
+    assert {re.split(r"[<>=]", word)[0] for word in shlex.split(command)[4:]} == {
+        "altair",
+        "jinja2",
+        "vl-convert-python",
+    }
+    dry = subprocess.run([*shlex.split(command), "--dry-run", "--no-index", "-q"], capture_output=True, text=True)
+    assert dry.returncode == 0, dry.stderr
 
 
 # -- what is seen meanwhile ----------------------------------------------------------------------

@@ -13,6 +13,7 @@ import dlt
 
 from ..config import wrong
 from ..errors import ConfigurationError
+from ..extras import needed
 from . import settings
 from .channel import Channel
 from .jira import JiraChannel, JiraProject
@@ -92,10 +93,8 @@ def _channel(name: str, style: Style, dry_run: bool) -> Channel:
 
 
 def _slack(style: Style, dry_run: bool) -> Channel:
-    try:
+    with needed("alerts", "Slack"):
         from .slack import SlackChannel  # noqa: PLC0415 - an extra, only for those who use it
-    except ImportError:
-        raise ConfigurationError("Slack needs slack-sdk: pip install 'usertesting-source[alerts]'") from None
     return SlackChannel("https://dry.run" if dry_run else _webhook_url(), style)
 
 

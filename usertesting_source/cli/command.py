@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..config import date
-from ..errors import AnotherRunIsActive, ConfigurationError, UserTestingError
+from ..errors import AnotherRunIsActive, ConfigurationError, NotInstalled, UserTestingError
 from ..warehouse.home import opened
 from ..warehouse.troubles import missing
 from .invented import DEMO_DATABASE
@@ -76,7 +76,9 @@ def exit_code(work: Callable[[], int], console: Console, verbose: bool) -> int:
         return 0
     except (UserTestingError, ConfigurationException) as error:
         told = ConfigurationError(missing(error)) if isinstance(error, ConfigFieldMissingException) else error
-        is_setting = isinstance(told, (ConfigurationError, ConfigurationException))
+        is_setting = isinstance(told, (ConfigurationError, ConfigurationException)) and not isinstance(
+            told, NotInstalled
+        )
         complain(told, where_settings_are() if is_setting else "")
         if verbose:
             errors.print_exception()

@@ -5,9 +5,11 @@ queries to begin with.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dlt
@@ -15,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..config import UserTestingCredentials
-from ..errors import ConfigurationError
 from ..explore.reading import opened
+from ..extras import needed
 from ..source import UserTestingSource, usertesting_source
 
 DEMO_SESSIONS = 60
@@ -28,7 +30,7 @@ QUERIES = (
         "Which tasks go badly?",
         """
         select test_title as test, task_number as task, task_type, answered,
-               round(100 * success_rate) as "success %", round(median_seconds) as seconds
+               round(100 * success_rate)::int as "success %", round(median_seconds)::int as seconds
         from usertesting.task_kpis
         where success_rate is not null
         order by success_rate
@@ -38,7 +40,7 @@ QUERIES = (
     (
         "What do those write who would not recommend the shop?",
         """
-        select nps.answer_number as nps, written.answer_text as "in their words"
+        select nps.answer_number::int as nps, written.answer_text as "in their words"
         from usertesting.answers as nps
         join usertesting.answers as written using (session_id)
         where nps.answer_kind = 'nps' and nps.answer_number <= 6 and written.task_type = 'WRITTEN'
@@ -66,15 +68,11 @@ def demo_source(sessions: int = DEMO_SESSIONS) -> Iterator[UserTestingSource]:
     The quota is the real one with its period scaled down to a second.
 
     Raises:
-        ConfigurationError: the extra `demo` is not installed.
+        NotInstalled: the extra `demo` is not.
 
     """
-    try:
+    with needed("demo", "The demo"):
         from ..sample_api import SampleApi, shop_studies  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The demo needs the package {error.name}: pip install 'usertesting-source[demo]'."
-        ) from None
 
     limit, period = DEMO_RATE
     with (
@@ -112,5 +110,7 @@ def show_queries(pipeline: dlt.Pipeline, console: Console) -> None:
         " with --demo. To go on by hand, without installing anything more:",
         soft_wrap=True,
     )
-    console.print(f"python -ic \"import duckdb; sql = duckdb.connect('{copy}').sql\"", style="dim", soft_wrap=True)
+    here, python = Path.cwd(), Path(sys.executable)
+    python = python.relative_to(here) if python.is_relative_to(here) else python
+    console.print(f"{python} -ic \"import duckdb; sql = duckdb.connect('{copy}').sql\"", style="dim", soft_wrap=True)
     console.print('sql("select * from usertesting.test_kpis")', style="dim", soft_wrap=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..extras import needed
 
 WIDTH = 330
 """Of the plotting area, in px: with its labels a chart fits a phone."""
@@ -190,10 +190,6 @@ def _for_pages(svg: str) -> str:
 
 
 def _altair() -> Any:
-    try:
+    with needed("report", "The report"):
         import altair  # noqa: PLC0415 - an extra, and slow to import
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The report needs the package {error.name}: pip install 'usertesting-source[report]'."
-        ) from None
     return altair

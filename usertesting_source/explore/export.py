@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..extras import needed
 from .qdpx import write_project
 from .reading import Data
 from .records import passage_records, session_records
@@ -148,11 +149,9 @@ def _harmless(value: object) -> object:
 
 
 def _xlsx(data: Data, out: Path, tests: Sequence[str] | None, _per: str) -> Iterator[Path]:
-    try:
+    with needed("export", "An Excel file"):
         from openpyxl import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types; an extra
         from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
-    except ModuleNotFoundError:
-        raise ConfigurationError("Excel files need openpyxl: pip install 'usertesting-source[export]'.") from None
 
     book = Workbook(write_only=True)
     for name in _SHEETS:

@@ -7,7 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from ..errors import ConfigurationError, UserTestingError
+from ..errors import UserTestingError
+from ..extras import needed
 from . import ask
 from .reading import Data
 from .redact import Redaction
@@ -65,15 +66,13 @@ def server(latest: Latest) -> Any:
     The server, with its tools.
 
     Raises:
-        ConfigurationError: the extra `mcp` is not installed.
+        NotInstalled: the extra `mcp` is not.
 
     """
-    try:
+    with needed("mcp", "The server"):
         from mcp.server.mcpserver import MCPServer  # noqa: PLC0415 - an extra
         from mcp.server.mcpserver.exceptions import ToolError  # noqa: PLC0415 - as above
         from mcp.types import ToolAnnotations  # noqa: PLC0415 - as above
-    except ModuleNotFoundError:
-        raise ConfigurationError("The server needs the package mcp: pip install 'usertesting-source[mcp]'.") from None
 
     made = MCPServer("usertesting", title="UserTesting results", instructions=INSTRUCTIONS, log_level="WARNING")
 

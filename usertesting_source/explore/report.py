@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..extras import needed
 from . import figures, statistics
 from .links import clock, results_page
 from .results import Results, Row
@@ -227,12 +227,8 @@ def _day(value: datetime | None) -> str:
 
 
 def _rendered(template: str, **told: Any) -> str:
-    try:
+    with needed("report", "The report"):
         import jinja2  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The report needs the package {error.name}: pip install 'usertesting-source[report]'."
-        ) from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__ or ""),
         autoescape=True,

@@ -26,8 +26,10 @@ from ..errors import (
     ConfigurationError,
     DestinationError,
     DestinationLocked,
+    NotInstalled,
     UserTestingError,
 )
+from ..extras import to_install
 from ..outcome import Watcher
 from ..stop import Stop
 from .connection import connected, is_locked, patience
@@ -249,9 +251,9 @@ def choose_format(pipeline: dlt.Pipeline, source: DltSource) -> None:
     for name, package in MERGING.items():
         used = any(one.compute_table_schema().get("table_format") == name for one in source.selected_resources.values())
         if used and find_spec(package) is None:
-            raise ConfigurationError(
-                f"Files are kept as {name.capitalize()} tables, which need the package {package}: pip install"
-                f" 'usertesting-source[{name}]'."
+            raise NotInstalled(
+                f"Files are kept as {name.capitalize()} tables, which need the package {package}. To install it:"
+                f" {to_install(name)}"
             )
 
 
