@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tests.support.lab import ROOT, environment, pipeline_in, source_of
+from tests.support.lab import ROOT, Lab, environment, later, pipeline_in, source_of
 from usertesting_source import load
 from usertesting_source.cli.init import DEPLOY, SCHEDULERS, TEMPLATES
 from usertesting_source.cli.main import COMMANDS, main
@@ -263,6 +264,25 @@ def test_a_test_by_its_title(command: Command) -> None:
     assert result.exit_code == 0, result.output
     assert "Plan  1 test" in result.stdout
     assert "No test is called 'Checkin'" in command("load", "--test", "Checkin").stdout
+
+
+def test_plain_ids_get_their_titles_once_a_day(api: SampleApi, tmp_path: Path) -> None:
+    """From as few workspaces as it takes; the next run knows them, and a day later they are asked for again."""
+    lab = Lab(api, tmp_path, resources=["tests"], look_up_titles=True)
+    looked = [api.count("workspace") + api.count("workspaces")]
+    for hours in (0, 1, 25):
+        with later(hours=hours):
+            assert lab.load().exit_code == 0
+        looked.append(api.count("workspace") + api.count("workspaces"))
+    first, second, third = (after - before for before, after in pairwise(looked))
+    assert (second, first) == (0, third)
+    assert 0 < first <= 7
+    titles = {title for (title,) in lab.query("select title from tests")}
+    assert titles == {"First impressions of the product page", "Checkout survey", "Find the return policy"}
+    before = api.count("workspace")
+    one = next(study.test_id for study in shop_studies(sessions=6) if study.title == "Checkout survey")
+    assert Lab(api, tmp_path / "other", resources=["tests"], look_up_titles=True, test_ids=[one]).load().exit_code == 0
+    assert api.count("workspace") - before <= 2
 
 
 def test_ids_narrow_workspaces_and_some_are_left_out(command: Command, api: SampleApi) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from ..api.client import ResultsApi
@@ -92,8 +92,8 @@ class Discovery:
             )
         yield from found.values()
 
-    def _listed(self, complain: Callable[[str], None]) -> dict[str, Test]:
-        """All tests of the workspaces, by id."""
+    def _listed(self, complain: Callable[[str], None], wanted: Collection[str] = ()) -> dict[str, Test]:
+        """All tests of the workspaces, by id; with `wanted` ids, of as many as it takes to find these."""
         found: dict[str, Test] = {}
         for workspace_id in self._workspaces():
             try:
@@ -103,6 +103,8 @@ class Discovery:
                 complain(f"Workspace {workspace_id} could not be listed: {_hint(error)}")
             for test in self._in_workspace.get(workspace_id, ()):
                 found.setdefault(test.test_id, test)
+            if wanted and found.keys() >= set(wanted):
+                break
         return found
 
     def _looked_up(self) -> dict[str, Test]:
@@ -112,7 +114,7 @@ class Discovery:
         if not self._settings.look_up_titles or all((test.asked_at or 0) > day_ago for test in known.values()):
             return known
         try:
-            seen = self._listed(lambda _: None)
+            seen = self._listed(lambda _: None, ids)
         except (ApiUnavailable, CredentialsError):  # who may not see workspaces may well load the tests
             seen = {}
         self._is_patchy = False
