@@ -10,10 +10,12 @@ from typing import Any
 
 import dlt
 import pytest
+from click.testing import CliRunner, Result
 from deltalake import DeltaTable
 
-from tests.support.lab import DETAILS, Lab, ago, all_ids, later, pipeline_in
+from tests.support.lab import DETAILS, Lab, ago, all_ids, environment, later, pipeline_in
 from usertesting_source import load
+from usertesting_source.cli.main import main
 from usertesting_source.errors import ConfigurationError
 from usertesting_source.sample_api import SampleApi, simple_study
 
@@ -68,6 +70,30 @@ def test_plain_files_are_refused(lab: Lab, tmp_path: Path, table_format: Any) ->
     with pytest.raises(ConfigurationError, match=r"twice.*Delta.*DuckDB"):
         load(in_folder(tmp_path), source)
     assert lab.api.count() == 0
+
+
+def test_the_command_has_the_formats(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delta unless said; Iceberg needs a package, which is named before anything is asked for; files of packages, too."""
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
+    given = environment(lab.api, RESOURCES="session_details")
+
+    def run(*options: str) -> Result:
+        return CliRunner().invoke(main, ["load", *options], env=given)
+
+    with monkeypatch.context() as without:
+        without.setattr("usertesting_source.warehouse.packages.find_spec", lambda _name: None)
+        iceberg = run("--destination", "filesystem", "--table-format", "iceberg")
+    assert iceberg.exit_code == 1
+    assert "pyiceberg" in iceberg.stderr
+    assert lab.api.count() == 0
+    assert run("--destination", "filesystem").exit_code == 0
+    assert sorted(row["session_id"] for row in rows(tmp_path, "session_details")) == all_ids(lab.api)
+    assert load(lab.pipeline(), lab.source(), file_format="jsonl").exit_code == 0
+    trace: Any = lab.pipeline().last_trace
+    jobs = trace.last_normalize_info.load_packages[0].jobs
+    names = [job.file_path for kind in jobs.values() for job in kind if "session_details" in job.file_path]
+    assert names
+    assert all(".jsonl" in name for name in names)
 
 
 def test_a_bare_machine_asks_for_nothing_that_is_loaded(lab: Lab, tmp_path: Path) -> None:

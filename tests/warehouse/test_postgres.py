@@ -20,13 +20,14 @@ from usertesting_source import drop_views, load
 from usertesting_source.alerts.config import read_settings
 from usertesting_source.alerts.ledger import PIPELINE
 from usertesting_source.alerts.tell import tell
-from usertesting_source.errors import ConfigurationError
+from usertesting_source.errors import ConfigurationError, DestinationError
 from usertesting_source.explore.reading import opened, readable_file
 from usertesting_source.explore.search import search
 from usertesting_source.sample_api import SampleApi, every_task_study, shop_studies, simple_study
 from usertesting_source.tables.schema import TABLES
 from usertesting_source.warehouse.connection import Warehouse
 from usertesting_source.warehouse.forget import alone_with, forget, sessions_of
+from usertesting_source.warehouse.trial import try_out
 from usertesting_source.warehouse.views.definitions import views
 
 
@@ -64,6 +65,23 @@ def test_a_load_is_complete_once_and_resumes_on_a_bare_machine(source_of: Any, p
         assert query(bare, f"{strays} where s.session_id is null") == [(0,)]
         told = query(bare, "select outcome, rows_loaded > 20, ended_at > started_at from load_runs order by ended_at")
         assert told[0] == told[-1] == ("loaded", True, True)
+
+
+def test_a_trial_leaves_nothing_behind(source_of: Any, postgres: Any, query: Any) -> None:
+    """Neither a dataset that was not there nor a table; one that may not be written is named with its section."""
+    pipeline = postgres("tried")
+    schemas = "select count(*) from information_schema.schemata where schema_name = 'tried'"
+    try_out(pipeline)
+    assert query(pipeline, schemas) == [(0,)]
+    with SampleApi([every_task_study()], rate_limit=None) as api:
+        load(pipeline, source_of(api))
+    try_out(pipeline)
+    tables = "select count(*) from information_schema.tables where table_name like 'usertesting_check%%'"
+    assert query(pipeline, tables) == [(0,)]
+    nobody = dlt.destinations.postgres(credentials="postgresql://nobody:none@127.0.0.1:1/nothing")
+    closed = dlt.pipeline("closed", destination=nobody, dataset_name="tried")
+    with pytest.raises(DestinationError, match=r"Connection refused.*\[destination\.postgres\.credentials\]"):
+        try_out(closed)
 
 
 def test_all_views_answer_on_postgres(source_of: Any, postgres: Any, query: Any) -> None:
