@@ -73,7 +73,7 @@ def test_plain_files_are_refused(lab: Lab, tmp_path: Path, table_format: Any) ->
 
 
 def test_the_command_has_the_formats(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delta unless said; Iceberg needs a package, which is named before anything is asked for; files of packages, too."""
+    """Delta unless said; Iceberg needs a package, which is named before anything is asked for; packages too."""
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
     given = environment(lab.api, RESOURCES="session_details")
 

@@ -9,9 +9,17 @@ from typing import Any
 import dlt
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, LookupTrace
 from dlt.common.exceptions import MissingDependencyException
+from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 LENGTH = 400
+_NEWER_FILE = "database file with version number"
+NEWER_FILE = (
+    "the file was written by DuckDB 2, which dlt does not support yet: this package keeps to DuckDB 1. Either move the"
+    " file away and load again (everything is fetched anew), or rewrite it, in Python with DuckDB 2:"
+    " duckdb.sql(\"attach 'old.duckdb' as old; attach 'new.duckdb' as new (storage_version 'v1.0.0');"
+    ' copy from database old to new").'
+)
 
 
 def told(error: BaseException, pipeline: dlt.Pipeline) -> str:
@@ -23,9 +31,12 @@ def told(error: BaseException, pipeline: dlt.Pipeline) -> str:
         return f"it needs the package{'s' if len(root.dependencies) > 1 else ''} {', '.join(root.dependencies)}:" + (
             f" pip install {' '.join(map(repr, root.dependencies))}."
         )
+    said = str(root.inner_exc if isinstance(root, DestinationConnectionError) else root).strip()
+    if _NEWER_FILE in said:
+        return NEWER_FILE
     name = pipeline.destination.destination_name if pipeline.destination else "..."
-    text = shorten(str(root).strip() or type(root).__name__, LENGTH, placeholder=" ...")
-    return f"{text.rstrip('.')}. Its credentials are in section [destination.{name}.credentials] of .dlt/secrets.toml."
+    text = shorten(said or type(root).__name__, LENGTH, placeholder=" …")
+    return f"{text.rstrip('.…')}{'…' if text.endswith('…') else '.'} Its credentials are in section [destination.{name}.credentials] of .dlt/secrets.toml."
 
 
 def missing(error: ConfigFieldMissingException) -> str:
