@@ -36,7 +36,9 @@ def told(error: BaseException, pipeline: dlt.Pipeline) -> str:
         return NEWER_FILE
     name = pipeline.destination.destination_name if pipeline.destination else "..."
     text = shorten(said or type(root).__name__, LENGTH, placeholder=" …")
-    return f"{text.rstrip('.…')}{'…' if text.endswith('…') else '.'} Its credentials are in section [destination.{name}.credentials] of .dlt/secrets.toml."
+    end = "…" if text.endswith("…") else "."
+    where = f"[destination.{name}.credentials] of .dlt/secrets.toml"
+    return f"{text.rstrip('.…')}{end} Its credentials are in section {where}."
 
 
 def missing(error: ConfigFieldMissingException) -> str:
